@@ -1,0 +1,168 @@
+"""Puts the page together. Building loads no weights: the page stands before the networks do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import Any
+
+import gradio as gr
+
+from editor_app import texts
+from editor_app.editor import Editor
+from editor_app.handlers import http, jobs, live
+from editor_app.panels.attributes import attributes_panel
+from editor_app.panels.header import header_panel
+from editor_app.panels.result import result_panel
+from editor_app.panels.source import source_panel
+from engines.api import DEFAULT_METHOD, LweError
+
+__all__ = ["build"]
+
+TITLE = "Latent Wasserstein Editor"
+MAX_JOBS = 30
+"""Jobs that may be open at once, waiting ones included; Gradio's worker threads are 40."""
+
+
+def build(editor: Editor) -> gr.Blocks:
+    """The page and the three public endpoints of one editor."""
+    # Uploads are old after an hour and removed then; the pictures being edited live in memory.
+    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(600, 3600)) as page:
+        header_panel(editor.info)
+        with gr.Row(elem_id="lwe-columns"):
+            source_panel(editor.info, editor.examples, _default_method(editor))
+            result = result_panel(_server_functions(editor))
+            attributes_panel(editor.info)
+        _wire_jobs(editor, result)
+        _add_endpoints(editor)
+        page.unload(_forgetter(editor))
+    page.queue(max_size=64)
+    return page
+
+
+def _default_method(editor: Editor) -> str:
+    return DEFAULT_METHOD if DEFAULT_METHOD in editor.info.methods else editor.info.methods[0]
+
+
+def _server_functions(editor: Editor) -> list[Callable[[Any], Any]]:
+    """Gradio calls them by their names, with the one argument that the page's script gives."""
+
+    def paint(arguments: Any) -> dict[str, Any]:
+        return live.live(editor, arguments)
+
+    def before(arguments: Any) -> dict[str, Any]:
+        return live.before(editor, arguments)
+
+    def download(arguments: Any) -> dict[str, Any]:
+        return live.download(editor, arguments)
+
+    def cancel(arguments: Any) -> None:
+        jobs.cancel_job(editor, arguments[0] if isinstance(arguments, list) and arguments else None)
+
+    def alive(arguments: Any) -> dict[str, int]:
+        return {"revision": jobs.job_revision(editor, arguments[0] if isinstance(arguments, list) and arguments else None)}
+
+    return [paint, before, download, cancel, alive]
+
+
+def _wire_jobs(editor: Editor, result: gr.HTML) -> None:
+    """The event `work` runs a job; its messages become the component's value, where the page's script reads them."""
+
+    def work(event: gr.EventData, request: gr.Request) -> Iterator[dict[str, Any]]:
+        yield from jobs.run_job(editor, request.session_hash, event._data)
+
+    # Jobs queue in Editor.turns, which tells each its place and lets it give up; Gradio only has to let them in.
+    result.work(
+        work,
+        inputs=None,
+        outputs=result,
+        show_progress="hidden",
+        trigger_mode="multiple",
+        concurrency_limit=MAX_JOBS,
+        api_visibility="private",
+    )
+
+
+def _forgetter(editor: Editor) -> Callable[[gr.Request], None]:
+    def forget(request: gr.Request) -> None:
+        editor.sessions.drop(request.session_hash)
+
+    return forget
+
+
+# ---- endpoints --------------------------------------------------------------------------------------------------
+
+
+def _spoken(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Errors meant for people reach the client as its error message; faults go to the log."""
+
+    @wraps(function)
+    def guarded(*arguments: Any) -> Any:
+        try:
+            return function(*arguments)
+        except LweError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+        except Exception as error:
+            raise gr.Error(texts.error_text(error), print_exception=False) from error
+
+    return guarded
+
+
+def _add_endpoints(editor: Editor) -> None:
+    """Invisible components give the endpoints their types; Gradio checks that files come from its own upload folder."""
+
+    @_spoken
+    def packs() -> dict[str, Any]:
+        """Lists the installed packs.
+
+        Returns:
+            {"packs": [{id, title, resolution, latent_shape, attributes, methods, bytes}]}
+        """
+        return http.packs()
+
+    @_spoken
+    def invert(image: str, pack: str, method: str, seed: float) -> tuple[Any, dict[str, Any]]:
+        """Finds the codes of the largest face in a picture, or of the whole picture where there is no face.
+
+        Args:
+            image: a picture file.
+            pack: the id of a pack, see /packs.
+            method: one of the pack's inversion methods.
+            seed: a whole number; the same seed gives the same result.
+        Returns:
+            The reconstruction, and {mse, perceptual, seconds, steps, warnings, ...}.
+        """
+        return http.invert(editor, image, pack, method, seed)
+
+    @_spoken
+    def edit(
+        image: str, pack: str, method: str, edits: Any, paste_back: bool, seed: float
+    ) -> tuple[Any, dict[str, Any]]:
+        """Inverts a picture, changes attributes, and gives the edited picture.
+
+        Args:
+            image: a picture file.
+            pack: the id of a pack, see /packs.
+            method: one of the pack's inversion methods.
+            edits: a JSON object {attribute: strength}; positive adds, negative removes.
+            paste_back: true for the whole photo with the edit in it, false for the face alone.
+            seed: a whole number; the same seed gives the same result.
+        Returns:
+            The picture, and {before, after, identity_similarity, mse, seconds, warnings, ...}.
+        """
+        return http.edit(editor, image, pack, method, edits, paste_back, seed)
+
+    with gr.Group(visible=False):
+        image = gr.File(label="image", type="filepath")
+        pack = gr.Textbox(editor.info.id, label="pack")
+        method = gr.Textbox(_default_method(editor), label="method")
+        edits = gr.JSON({}, label="edits")
+        paste_back = gr.Checkbox(True, label="paste_back")
+        seed = gr.Number(0, label="seed")
+        picture = gr.Image(format="png", label="picture")
+        facts = gr.JSON(label="facts")
+        calls = [gr.Button() for _ in range(3)]
+    shared = {"concurrency_limit": 4, "concurrency_id": "endpoints", "show_progress": "hidden"}
+    calls[0].click(packs, None, facts, api_name="packs", **shared)
+    calls[1].click(invert, [image, pack, method, seed], [picture, facts], api_name="invert", **shared)
+    calls[2].click(edit, [image, pack, method, edits, paste_back, seed], [picture, facts], api_name="edit", **shared)

@@ -1,0 +1,177 @@
+"""Long work: open a picture, find faces, invert. Each job is a generator of messages to the page.
+
+A tab has one job at a time. A newer order cancels the older job, whose remaining messages are never sent.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+from editor_app import texts, view
+from editor_app.editor import Editor
+from editor_app.handlers.orders import Order
+from editor_app.preview import make_preview
+from editor_app.sessions import Session
+from editor_app.view import Message, message
+from engines import api
+from engines.api import CancelToken
+
+__all__ = ["cancel_job", "job_revision", "run_job"]
+
+
+def run_job(editor: Editor, session_hash: str, request: object) -> Iterator[Message]:
+    """Runs one order of a tab and yields what the page shall show; the last message says how it ended. Never raises."""
+    try:
+        order = Order.parse(request)
+        session = editor.sessions.open(session_hash)
+    except ValueError:
+        revision = request.get("revision", 0) if isinstance(request, dict) else 0
+        yield message(revision, "failed", notices=[_error(texts.BAD_REQUEST)])
+        return
+    cancel = session.begin(order.revision)
+    if cancel is None:
+        return
+    steps = {"open": _open, "example": _open, "invert": _invert, "surprise": _surprise}[order.kind]
+    try:
+        for fact in steps(editor, session, order, cancel):
+            if not session.is_current(order.revision):
+                return
+            yield fact
+    except api.Cancelled:
+        if session.is_current(order.revision):
+            yield _settled(session, order, {"kind": "info", "text": texts.CANCELLED})
+    except Exception as error:
+        if session.is_current(order.revision):
+            yield _settled(session, order, _error(texts.error_text(error)))
+
+
+def cancel_job(editor: Editor, session_hash: object) -> None:
+    """Asks the tab's running job to stop; methods that have a result by then keep it."""
+    session = editor.sessions.find(session_hash)
+    if session is not None:
+        session.cancel.cancel()
+
+
+def job_revision(editor: Editor, session_hash: object) -> int:
+    """Number of the tab's newest job that this server knows of; 0 for none, as after a restart."""
+    session = editor.sessions.find(session_hash)
+    return 0 if session is None else session.revision
+
+
+# ---- jobs -------------------------------------------------------------------------------------------------------
+
+
+def _open(editor: Editor, session: Session, order: Order, cancel: CancelToken) -> Iterator[Message]:
+    """Reads a picture, finds its faces and inverts the first of them."""
+    yield message(order.revision, "working", text="Opening the picture")
+    picture = _read(editor, order)
+    yield message(order.revision, "working", text="Looking for faces")
+    faces = tuple(api.find_faces(picture))
+    with session.lock:
+        if not session.is_current(order.revision):
+            return
+        session.picture, session.faces, session.region = picture, faces, 0 if faces else None
+        session.inversion = session.preview = None
+        session.thumbnail = view.thumbnail(picture)
+    cancel.raise_if_cancelled()
+    notices = [{"kind": "info", "text": note} for note in picture.notes]
+    if len(faces) > 1:
+        notices.append({"kind": "info", "text": texts.SEVERAL_FACES.format(count=len(faces))})
+    opened = {"picture": view.picture_json(session), "notices": notices}
+    if faces:
+        yield from _run_inversion(editor, session, order, cancel, opened)
+    else:
+        yield message(order.revision, "choose", **{**opened, "notices": [*notices, _error(texts.NO_FACE)]})
+
+
+def _invert(editor: Editor, session: Session, order: Order, cancel: CancelToken) -> Iterator[Message]:
+    """Inverts the open picture again: with another method, or another part of it."""
+    if session.picture is None:
+        raise api.OptionError(texts.NO_PICTURE)
+    region = session.region if order.region is None else order.region
+    if region is None:
+        raise api.NoFaceError(texts.NO_FACE)
+    if region != "whole" and region >= len(session.faces):
+        raise api.OptionError(texts.NO_SUCH_FACE)
+    session.region = region
+    yield from _run_inversion(editor, session, order, cancel, {"picture": view.picture_json(session), "notices": []})
+
+
+def _run_inversion(
+    editor: Editor, session: Session, order: Order, cancel: CancelToken, opened: Message
+) -> Iterator[Message]:
+    picture = session.picture
+    face = None if session.region == "whole" else session.faces[session.region]
+    progress: Message = {"text": "Starting"}
+    yield message(order.revision, "working", **opened, **progress)
+    with editor.turns.join() as turn:
+        for ahead in turn.wait(cancel):
+            yield message(order.revision, "working", **opened, text=texts.waiting_text(ahead))
+        cancel.raise_if_cancelled()
+        pack = editor.pack
+        aligned = api.align(pack, picture, face)
+        inversion = None
+        for record in api.invert(pack, aligned, method=order.method, seed=order.seed, cancel=cancel):
+            # A message replaces the one before it: the last preview stays until a better one comes.
+            progress = {**progress, **view.progress_json(record)}
+            inversion = record.result
+            yield message(order.revision, "working", **opened, **progress)
+        preview = make_preview(picture, inversion)
+    with session.lock:
+        if not session.is_current(order.revision):
+            return
+        session.inversion, session.preview = inversion, preview
+    yield _ready(session, order, opened)
+
+
+def _surprise(editor: Editor, session: Session, order: Order, cancel: CancelToken) -> Iterator[Message]:
+    """A person made up by the generator."""
+    yield message(order.revision, "working", text="Making someone up", **_opened(session))
+    with editor.live_slots:
+        cancel.raise_if_cancelled()
+        inversion = api.surprise(editor.pack, order.seed)
+    with session.lock:
+        if not session.is_current(order.revision):
+            return
+        session.inversion, session.preview = inversion, None
+    yield _ready(session, order, {**_opened(session), "notices": []})
+
+
+# ---- parts ------------------------------------------------------------------------------------------------------
+
+
+def _read(editor: Editor, order: Order) -> api.Picture:
+    if order.kind == "example":
+        example = next((example for example in editor.examples if example.id == order.source), None)
+        if example is None:
+            raise api.OptionError(texts.NO_SUCH_EXAMPLE)
+        return api.read_image(example.path)
+    path = Path(order.source).resolve()
+    # The page tells a path, and a path can be made up: only what was uploaded may be opened.
+    if not path.is_relative_to(Path(editor.upload_dir).resolve()) or not path.is_file():
+        raise api.OptionError(texts.NOT_UPLOADED)
+    picture = api.read_image(path)
+    return dataclasses.replace(picture, name=Path(order.name).name) if order.name else picture
+
+
+def _opened(session: Session) -> Message:
+    return {} if session.picture is None else {"picture": view.picture_json(session)}
+
+
+def _ready(session: Session, order: Order, opened: Message) -> Message:
+    return message(order.revision, "ready", **opened, result=view.result_json(session.inversion, session))
+
+
+def _settled(session: Session, order: Order, notice: Message) -> Message:
+    """How things stand after an order that came to nothing: as before it, with one notice more."""
+    with session.lock:
+        opened = {**_opened(session), "notices": [notice]}
+        if session.inversion is not None:
+            return _ready(session, order, opened)
+        return message(order.revision, "failed" if session.picture is None else "choose", **opened)
+
+
+def _error(text: str) -> Message:
+    return {"kind": "error", "text": text}

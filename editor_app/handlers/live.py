@@ -1,0 +1,103 @@
+"""The fast lane: one call per painted picture, outside the queue. Called with what the page wants to show now."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from editor_app import texts, view
+from editor_app.editor import Editor
+from editor_app.preview import Preview
+from engines import api
+
+__all__ = ["before", "download", "live"]
+
+VIEWS = ("photo", "crop")
+
+
+def live(editor: Editor, arguments: object) -> dict[str, Any]:
+    """[session hash, {inversion, alphas, view}] -> {shown, src, attributes, identity, render_ms}, or {error}.
+
+    `shown` repeats the state that `src` is a picture of: the page sets it beside the picture, so that the two never part.
+    """
+    try:
+        preview, inversion, wanted = _resolve(editor, arguments)
+        pack = editor.pack
+        with editor.live_slots:
+            frame = api.render(pack, inversion, wanted["alphas"])
+            if wanted["view"] == "photo":
+                source = view.jpeg_uri(api.export(pack, preview.inversion, frame, preview.picture))
+            else:
+                source = view.png_uri(frame.image)
+            shown = {**frame.state.canonical(), "view": wanted["view"]}
+            return {"shown": shown, "src": source, **view.readings_json(pack, inversion, frame)}
+    except _Gone as gone:
+        return {"error": str(gone), "gone": True}
+    except Exception as error:
+        return {"error": texts.error_text(error)}
+
+
+def before(editor: Editor, arguments: object) -> dict[str, Any]:
+    """The same arguments -> {src}: what the picture was before it was edited, in the same frame."""
+    try:
+        preview, inversion, wanted = _resolve(editor, arguments)
+    except _Gone as gone:
+        return {"error": str(gone), "gone": True}
+    except api.LweError as error:
+        return {"error": str(error)}
+    if wanted["view"] == "photo":
+        return {"src": view.jpeg_uri(preview.picture.pixels)}
+    return {"src": view.png_uri(inversion.crop)}
+
+
+def download(editor: Editor, arguments: object) -> dict[str, Any]:
+    """The same arguments -> {url, name}: the edit at the photo's own resolution, or the crop where there is no photo."""
+    try:
+        session = editor.sessions.find(arguments[0])
+        preview, inversion, wanted = _resolve(editor, arguments)
+        with session.lock:
+            picture = None if preview is None else session.picture
+        pack = editor.pack
+        frame = api.render(pack, inversion, wanted["alphas"])
+        pixels = api.export(pack, inversion, frame, picture)
+        name = f"person-{inversion.seed}.png" if picture is None else f"{_stem(picture.name)}-edited.png"
+        return {"url": f"download/{editor.downloads.add(pixels, name)}", "name": name}
+    except _Gone as gone:
+        return {"error": str(gone), "gone": True}
+    except Exception as error:
+        return {"error": texts.error_text(error)}
+
+
+class _Gone(Exception):
+    """The inversion that the page speaks of is not (or no longer) the tab's."""
+
+
+def _resolve(editor: Editor, arguments: object) -> tuple[Preview | None, api.Inversion, dict[str, Any]]:
+    """The tab's preview and inversion, and what is wanted of them, checked."""
+    if not isinstance(arguments, (list, tuple)) or len(arguments) != 2 or not isinstance(arguments[1], dict):
+        raise api.OptionError(texts.BAD_REQUEST)
+    session_hash, wanted = arguments
+    session = editor.sessions.find(session_hash)
+    if session is None:
+        raise _Gone(texts.FORGOTTEN)
+    with session.lock:
+        preview, inversion = session.preview, session.inversion
+    if inversion is None or inversion.id != wanted.get("inversion"):
+        raise _Gone(texts.FORGOTTEN)
+    alphas = wanted.get("alphas")
+    if not isinstance(alphas, dict) or not all(_is_number(value) for value in alphas.values()):
+        raise api.OptionError(texts.BAD_REQUEST)
+    api.check_edits(editor.pack, alphas)
+    view_name = wanted.get("view") if wanted.get("view") in VIEWS and preview is not None else "crop"
+    return preview, inversion, {"alphas": alphas, "view": view_name}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _stem(name: str) -> str:
+    """The photo's name without its ending, safe as a file name anywhere."""
+    stem = name.replace("\\", "/").rsplit("/", 1)[-1].rsplit(".", 1)[0]
+    kept = "".join(character if character.isalnum() or character in "-_ ." else "-" for character in stem)
+    return kept.strip(" .-")[:80] or "picture"

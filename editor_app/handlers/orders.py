@@ -1,0 +1,60 @@
+"""What the page asks a job to do, checked before anything runs: any client can send anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+__all__ = ["KINDS", "Order"]
+
+KINDS = ("open", "example", "invert", "surprise")
+MAX_INTEGER = 2**53
+
+
+@dataclass(frozen=True)
+class Order:
+    """open: an uploaded file; example: a bundled picture; invert: the picture that is open; surprise: a made-up person."""
+
+    revision: int
+    kind: str
+    source: str = ""
+    """Path of the upload, or id of the example."""
+    name: str = ""
+    """The file's name on the user's disk."""
+    region: int | Literal["whole"] | None = None
+    """For invert: a face, or the whole picture; None keeps what is chosen."""
+    method: str = ""
+    seed: int = 0
+
+    @staticmethod
+    def parse(request: object) -> Order:
+        """Raises ValueError for what the page would never send."""
+        if not isinstance(request, Mapping):
+            raise ValueError("an order is a JSON object")
+        kind, region = request.get("kind"), request.get("region")
+        if kind not in KINDS:
+            raise ValueError("unknown kind of order")
+        if region is not None and region != "whole":
+            region = _integer(region, "region")
+        return Order(
+            revision=_integer(request.get("revision"), "revision"),
+            kind=kind,
+            source=_text(request.get("source", ""), "source"),
+            name=_text(request.get("name", ""), "name"),
+            region=region,
+            method=_text(request.get("method", ""), "method"),
+            seed=_integer(request.get("seed", 0), "seed"),
+        )
+
+
+def _integer(value: Any, name: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_INTEGER:
+        raise ValueError(f"{name} must be a whole number")
+    return value
+
+
+def _text(value: Any, name: str) -> str:
+    if not isinstance(value, str) or len(value) > 4096:
+        raise ValueError(f"{name} must be text")
+    return value

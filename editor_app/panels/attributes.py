@@ -1,0 +1,70 @@
+"""Right panel: a slider for every attribute beside what the image predictor sees of it."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from editor_app import texts
+from editor_app.markup import text
+from editor_app.panels.icons import icon
+from engines.api import AttributeInfo, PackInfo
+
+__all__ = ["attributes_panel", "stride"]
+
+_TEMPLATE = """<section class="lwe-panel lwe-attributes idle" aria-label="Attributes">
+  <div class="heading"><h2>Attributes</h2><button type="button" data-part="reset-all" disabled>Reset all</button></div>
+  <div class="summary">
+    <div><span>Same person</span><strong data-part="identity">–</strong>
+      <div class="meter" data-part="identity-meter"><i></i></div></div>
+    <div role="status"><span>Changed</span><strong data-part="changes">nothing yet</strong></div>
+  </div>
+  {groups}
+  <p class="hint">Under each slider: how sure an image classifier is that the attribute is there, before → now.
+  A mark on the slider shows the strength that changes most faces.</p>
+</section>"""
+
+_GROUP = '<details open><summary><h3>{name}</h3></summary>{rows}</details>'
+
+_ROW = """<div class="attribute" data-attribute="{id}">
+  <div class="line"><label for="lwe-a-{id}">{name}</label><output for="lwe-a-{id}">0</output>
+  <button type="button" class="quiet" aria-label="Reset {name}" disabled>{reset}</button></div>
+  <div class="track"><input type="range" id="lwe-a-{id}" aria-label="{name}" min="{low}" max="{high}" step="any" value="0"
+   data-stride="{stride}" disabled>{marks}</div>
+  <div class="reading"><div class="meter"><i></i><b></b></div>
+  <span><span class="was">–</span> → <span class="now">–</span></span><em>changed</em></div>
+</div>"""
+
+
+def attributes_panel(info: PackInfo) -> gr.HTML:
+    """Groups in the page's order; a group that texts.GROUPS does not know comes last under its own name."""
+    groups = [*texts.GROUPS, *sorted({attribute.group for attribute in info.attributes} - set(texts.GROUPS))]
+    blocks = []
+    for group in groups:
+        rows = "".join(_row(attribute) for attribute in info.attributes if attribute.group == group)
+        if rows:
+            blocks.append(_GROUP.format(name=text(texts.GROUPS.get(group, group.capitalize())), rows=rows))
+    return gr.HTML(
+        html_template=_TEMPLATE.format(groups="".join(blocks)),
+        js_on_load="window.lwe.mountAttributes(element);",
+        apply_default_css=False,
+        elem_id="lwe-attributes",
+    )
+
+
+def stride(low: float, high: float) -> float:
+    """One press of an arrow key: about a fortieth of the range, as a number that people count in."""
+    return min((0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0), key=lambda step: abs(step - (high - low) / 40))
+
+
+def _row(attribute: AttributeInfo) -> str:
+    low, high, calibrated = attribute.alpha_min, attribute.alpha_max, attribute.calibrated_alpha
+    shares = [(alpha - low) / (high - low) for alpha in (-calibrated, 0.0, calibrated) if low < alpha < high]
+    return _ROW.format(
+        id=text(attribute.id),
+        name=text(attribute.name),
+        low=low,
+        high=high,
+        stride=stride(low, high),
+        reset=icon("reset"),
+        marks="".join(f'<i class="mark" style="--at:{share:.4f}" aria-hidden="true"></i>' for share in shares),
+    )

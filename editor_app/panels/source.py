@@ -1,0 +1,94 @@
+"""Left panel: where a picture comes from and how it is inverted."""
+
+from __future__ import annotations
+
+import json
+
+import gradio as gr
+
+from editor_app import texts
+from editor_app.examples import Example
+from editor_app.markup import text
+from editor_app.panels.icons import icon
+from engines.api import PackInfo
+
+__all__ = ["MAX_UPLOAD_BYTES", "source_panel"]
+
+MAX_UPLOAD_BYTES = 25 * 2**20
+
+_TEMPLATE = """<section class="lwe-panel lwe-source" aria-label="Picture">
+  <h2>Picture</h2>
+  <figure class="photo" data-part="photo" hidden>
+    <div class="frame"><img data-part="image" alt="The picture you opened"><div data-part="boxes"></div></div>
+    <figcaption data-part="caption"></figcaption>
+  </figure>
+  <p class="hint" data-part="aside" hidden>You are editing a made-up person. Invert brings your picture back.</p>
+  <button type="button" class="primary wide" data-part="whole" hidden>Use the whole picture</button>
+  <div class="chips" role="radiogroup" aria-label="What to edit" data-part="chips" hidden></div>
+  <label class="drop" data-part="drop">
+    <input type="file" accept="image/*" aria-label="Upload a picture" data-part="file">
+    {upload}<span class="long"><strong>Drop a photo here</strong> or <u>browse</u>. Pasting works too.</span>
+    <span class="short">Another picture</span>
+  </label>
+  <div class="field">
+    <label for="lwe-method">Inversion method</label>
+    <select id="lwe-method" data-part="method" aria-describedby="lwe-method-hint">{methods}</select>
+    <p class="hint" id="lwe-method-hint" data-part="method-hint">{hint}</p>
+  </div>
+  <div class="actions">
+    <button type="button" class="primary" data-part="invert">Invert</button>
+    <button type="button" data-part="cancel" disabled>Cancel</button>
+  </div>
+  <div class="or"><button type="button" class="wide" data-part="surprise">{spark}Surprise me</button></div>
+  {examples}
+  <p class="hint">{privacy}</p>
+</section>"""
+
+_EXAMPLE = (
+    '<li><button type="button" data-example="{id}" aria-label="Example: {caption}" title="{title}">'
+    '<img src="example/{id}" alt="" loading="lazy" width="72" height="72"></button></li>'
+)
+
+
+def source_panel(info: PackInfo, examples: tuple[Example, ...], default_method: str) -> gr.HTML:
+    """Upload, faces, examples, method, and the buttons Invert, Cancel and Surprise me."""
+    choices = texts.method_choices(info.methods)
+    config = {
+        "maxBytes": MAX_UPLOAD_BYTES,
+        "tooLarge": texts.TOO_LARGE.format(megabytes=MAX_UPLOAD_BYTES // 2**20),
+        "emptyFile": texts.EMPTY_FILE,
+        "uploadFailed": texts.UPLOAD_FAILED,
+    }
+    return gr.HTML(
+        html_template=_TEMPLATE.format(
+            upload=icon("upload"),
+            spark=icon("spark"),
+            methods="".join(_option(*choice, selected=choice[0] == default_method) for choice in choices),
+            hint=text(next((hint for method, _, hint in choices if method == default_method), choices[0][2])),
+            examples=_examples(examples),
+            privacy=text(texts.PRIVACY),
+        ),
+        js_on_load=f"window.lwe.mountSource(element, {json.dumps(config)});",
+        apply_default_css=False,
+        elem_id="lwe-source",
+    )
+
+
+def _option(method: str, name: str, hint: str, *, selected: bool) -> str:
+    return f'<option value="{text(method)}" data-hint="{text(hint)}"{" selected" if selected else ""}>{text(name)}</option>'
+
+
+def _examples(examples: tuple[Example, ...]) -> str:
+    if not examples:
+        return ""
+    items = "".join(
+        _EXAMPLE.format(
+            id=text(example.id),
+            caption=text(example.caption),
+            title=text(f"{example.caption}. {example.credit}" if example.credit else example.caption),
+        )
+        for example in examples
+    )
+    credits = "".join(f"<p>{text(credit)}</p>" for credit in dict.fromkeys(example.credit for example in examples) if credit)
+    about = f"<details><summary>Where these come from</summary>{credits}</details>" if credits else ""
+    return f'<h3>Examples</h3><ul class="examples">{items}</ul>{about}'

@@ -1,0 +1,119 @@
+"""Starts the server, loads the networks behind it, and ends both when told to."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engines.core.errors import OptionError, PackNotFoundError
+
+if TYPE_CHECKING:
+    from editor_app.editor import Editor
+
+__all__ = ["serve"]
+
+MAX_SESSIONS = 64
+
+_log = logging.getLogger("editor_app")
+
+
+def serve(host: str, port: int, pack_id: str, on_ready: Callable[[str], None]) -> None:
+    """Serves the editor until the process is ended by SIGTERM or SIGINT; `on_ready` is told the address once the page answers.
+
+    Raises OptionError for a port that cannot be used and PackError for a pack that is not there.
+    """
+    _check_port(host, port)
+    uploads = tempfile.mkdtemp(prefix="lwe-uploads-")
+    cleanups = [lambda: shutil.rmtree(uploads, ignore_errors=True)]
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: _end(number, cleanups))
+    # Read when Gradio is imported. Its statistics over past events would be computed anew after each of them.
+    os.environ.update(GRADIO_ANALYTICS_ENABLED="False", GRADIO_ANALYTICS_CACHE_FREQUENCY="1000000")
+    os.environ.setdefault("GRADIO_TEMP_DIR", uploads)
+    try:
+        _run(host, port, pack_id, on_ready, cleanups)
+    finally:
+        for cleanup in cleanups:
+            cleanup()
+
+
+def _end(number: int, cleanups: list[Callable[[], None]]) -> None:
+    """Cleans up and leaves at once, whatever the threads are doing: files are written whole or not at all.
+
+    An orderly exit would wait for them, and the networks' own threads do not survive the interpreter's end.
+    """
+    for cleanup in cleanups:
+        cleanup()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0 if number == signal.SIGTERM else 128 + number)
+
+
+def _check_port(host: str, port: int) -> None:
+    """Before the slow imports, and in our words."""
+    try:
+        with socket.create_server((host, port)):
+            pass
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise OptionError(f"cannot listen on {host} port {port} ({reason}); choose another with --port or --host.") from error
+
+
+def _run(
+    host: str, port: int, pack_id: str, on_ready: Callable[[str], None], cleanups: list[Callable[[], None]]
+) -> None:
+    from editor_app.build import build
+    from editor_app.editor import Editor
+    from editor_app.examples import load_examples
+    from editor_app.markup import script, style
+    from editor_app.panels.source import MAX_UPLOAD_BYTES
+    from editor_app.routes import add_routes
+    from editor_app.theme import page_theme
+    from engines.api import list_packs
+
+    infos = {info.id: info for info in list_packs()}
+    if pack_id not in infos:
+        raise PackNotFoundError(f"there is no pack {pack_id!r}; installed: {', '.join(infos) or 'none'}.")
+    editor = Editor(infos[pack_id], load_examples(), upload_dir=os.environ["GRADIO_TEMP_DIR"])
+    cleanups.append(editor.close)
+    page = build(editor)
+    app, address, _ = page.launch(
+        server_name=host,
+        server_port=port,
+        prevent_thread_lock=True,
+        quiet=True,
+        share=False,
+        run_history=False,
+        ssr_mode=False,
+        enable_monitoring=False,
+        footer_links=["api"],
+        max_file_size=MAX_UPLOAD_BYTES,
+        state_session_capacity=MAX_SESSIONS,
+        favicon_path=str(Path(__file__).parent / "static" / "favicon.png"),
+        theme=page_theme(),
+        css=style(),
+        head=script(),
+    )
+    add_routes(app, editor)
+    threading.Thread(target=_warm_up, args=(editor,), name="warm-up", daemon=True).start()
+    on_ready(address)
+    threading.Event().wait()
+
+
+def _warm_up(editor: Editor) -> None:
+    """Loads what the first picture needs while the user still looks for one."""
+    from editor_app.handlers.warm import warm
+
+    try:
+        warm(editor)
+    except Exception:
+        _log.exception("the networks could not be loaded ahead of time")

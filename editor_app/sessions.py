@@ -1,0 +1,124 @@
+"""What the server remembers of each open page: one record per browser tab, locked, bounded and forgotten in time.
+
+Gradio gives every tab a random session hash. It is the only key: without it nobody reaches a record.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from editor_app.preview import Preview
+from engines.api import CancelToken, Face, Inversion, Picture
+
+__all__ = ["Session", "Sessions"]
+
+MAX_HASH_LENGTH = 64
+
+
+@dataclass(eq=False)
+class Session:
+    """The picture and the inversion of one tab. Read and written under `lock`."""
+
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    revision: int = 0
+    """Number of the newest job the page has asked for; the page counts up, answers to older numbers are dropped."""
+    cancel: CancelToken = field(default_factory=CancelToken)
+    """Ends the job `revision`."""
+    picture: Picture | None = None
+    thumbnail: str = ""
+    """The picture for the left panel, as a data URI."""
+    faces: tuple[Face, ...] = ()
+    region: int | Literal["whole"] | None = None
+    """What of the picture is edited: the index of a face or all of it; None while the user has to choose."""
+    inversion: Inversion | None = None
+    preview: Preview | None = None
+    """The photo at the size of the screen; None for a person made up by the generator."""
+    used_sec: float = 0.0
+
+    def begin(self, revision: int) -> CancelToken | None:
+        """Cancels the running job and makes `revision` the current one; None if a newer one was asked for already."""
+        with self.lock:
+            if revision <= self.revision:
+                return None
+            self.cancel.cancel()
+            self.revision, self.cancel = revision, CancelToken()
+            return self.cancel
+
+    def is_current(self, revision: int) -> bool:
+        with self.lock:
+            return revision == self.revision
+
+    @property
+    def picture_bytes(self) -> int:
+        return 0 if self.picture is None else self.picture.pixels.nbytes
+
+
+class Sessions:
+    """All tabs, least recently used first; a tab that is idle too long, or the oldest of too many, is forgotten."""
+
+    def __init__(
+        self,
+        *,
+        max_sessions: int = 64,
+        max_picture_bytes: int = 400_000_000,
+        max_idle_sec: float = 3600.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._max_sessions = max_sessions
+        self._max_picture_bytes = max_picture_bytes
+        self._max_idle_sec = max_idle_sec
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._sessions: OrderedDict[str, Session] = OrderedDict()
+
+    def open(self, session_hash: str) -> Session:
+        """The tab's record, made on first use. Raises ValueError for a key that is no session hash."""
+        if not isinstance(session_hash, str) or not 0 < len(session_hash) <= MAX_HASH_LENGTH:
+            raise ValueError("not a session hash")
+        with self._lock:
+            session = self._sessions.setdefault(session_hash, Session())
+            self._touch(session_hash, session)
+            self._forget_old(keep=session_hash)
+            return session
+
+    def find(self, session_hash: object) -> Session | None:
+        """The tab's record if there is one; asking for any other key leaves nothing behind."""
+        with self._lock:
+            session = self._sessions.get(session_hash) if isinstance(session_hash, str) else None
+            if session is not None:
+                self._touch(session_hash, session)
+            return session
+
+    def drop(self, session_hash: str) -> None:
+        """Forgets a tab and ends what it was waiting for."""
+        with self._lock:
+            session = self._sessions.pop(session_hash, None)
+        if session is not None:
+            session.cancel.cancel()
+
+    def close(self) -> None:
+        """Forgets everybody: the program ends."""
+        for session_hash in list(self._sessions):
+            self.drop(session_hash)
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def _touch(self, session_hash: str, session: Session) -> None:
+        session.used_sec = self._clock()
+        self._sessions.move_to_end(session_hash)
+
+    def _forget_old(self, *, keep: str) -> None:
+        total_bytes = sum(session.picture_bytes for session in self._sessions.values())
+        for session_hash, session in list(self._sessions.items()):
+            idle = self._clock() - session.used_sec > self._max_idle_sec
+            crowded = len(self._sessions) > self._max_sessions or total_bytes > self._max_picture_bytes
+            if session_hash != keep and (idle or crowded):
+                total_bytes -= session.picture_bytes
+                del self._sessions[session_hash]
+                session.cancel.cancel()

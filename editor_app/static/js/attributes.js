@@ -1,0 +1,101 @@
+// Right panel: one slider per attribute, and what the predictors see.
+window.lwe.mountAttributes = (element) => {
+  "use strict";
+  const lwe = window.lwe;
+  const part = (name) => lwe.part(element, name);
+  const rows = [...element.querySelectorAll("[data-attribute]")].map((row) => ({
+    id: row.dataset.attribute,
+    row,
+    input: row.querySelector("input"),
+    value: row.querySelector("output"),
+    reset: row.querySelector("button"),
+    was: row.querySelector(".was"),
+    now: row.querySelector(".now"),
+    meter: row.querySelector(".meter"),
+    name: row.querySelector("label").textContent,
+  }));
+  const percent = (share) => `${Math.round(100 * share)} %`;
+  const signed = (strength) => (strength === 0 ? "0" : `${strength > 0 ? "+" : "−"}${Math.abs(strength).toFixed(2)}`);
+
+  function drawSlider({ id, input, value, reset, row }) {
+    const strength = lwe.state.edits[id] || 0;
+    if (Number(input.value) !== strength) input.value = strength;
+    const share = (number) => (number - input.min) / (input.max - input.min);
+    input.style.setProperty("--low", Math.min(share(0), share(strength)));
+    input.style.setProperty("--high", Math.max(share(0), share(strength)));
+    input.setAttribute("aria-valuetext", signed(strength));
+    value.textContent = signed(strength);
+    reset.disabled = strength === 0;
+    row.classList.toggle("moved", strength !== 0);
+  }
+
+  function set(id, strength) {
+    lwe.setEdits({ ...lwe.state.edits, [id]: Math.round(1000 * strength) / 1000 });
+  }
+
+  for (const { id, input, reset } of rows) {
+    let dragging = false;
+    input.addEventListener("pointerdown", () => { dragging = true; });
+    window.addEventListener("pointerup", () => { dragging = false; });
+    const take = () => {
+      const strength = Number(input.value);
+      // A hand cannot hit zero exactly: near it the slider catches.
+      set(id, dragging && Math.abs(strength) < 0.015 * (input.max - input.min) ? 0 : strength);
+    };
+    input.addEventListener("input", take);
+    input.addEventListener("change", take);
+    input.addEventListener("keydown", (event) => {
+      const step = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 }[event.key];
+      if (!step || event.ctrlKey || event.metaKey || event.altKey) return;
+      event.preventDefault();
+      const stride = Number(input.dataset.stride);
+      const next = Math.round(Number(input.value) / stride + step) * stride;
+      set(id, Math.max(Number(input.min), Math.min(Number(input.max), next)));
+    });
+    reset.addEventListener("click", () => { set(id, 0); input.focus(); });
+  }
+  part("reset-all").addEventListener("click", () => lwe.setEdits({}));
+
+  lwe.on("edits", () => {
+    rows.forEach(drawSlider);
+    part("reset-all").disabled = Object.keys(lwe.state.edits).length === 0;
+  });
+
+  function clearReadings() {
+    element.firstElementChild.classList.remove("read");
+    for (const { row, was, now } of rows) {
+      was.textContent = now.textContent = "–";
+      row.classList.remove("changed", "shifted");
+    }
+    part("identity").textContent = "–";
+    part("identity-meter").style.setProperty("--now", 0);
+    part("changes").textContent = "nothing yet";
+  }
+
+  lwe.on("change", () => {
+    const usable = lwe.state.phase === "working" || lwe.state.phase === "ready";
+    element.firstElementChild.classList.toggle("idle", !usable);
+    for (const { input } of rows) input.disabled = !usable;
+    if (!lwe.state.result) clearReadings();
+  });
+
+  lwe.on("painted", ({ attributes, identity }) => {
+    const changed = [];
+    element.firstElementChild.classList.add("read");
+    for (const { id, row, was, now, meter, name } of rows) {
+      const [before, after, flipped] = attributes[id];
+      was.textContent = percent(before);
+      now.textContent = percent(after);
+      meter.style.setProperty("--was", before);
+      meter.style.setProperty("--now", after);
+      row.classList.toggle("changed", flipped);
+      row.classList.toggle("shifted", !flipped && Math.abs(after - before) >= 0.1);
+      if (flipped) changed.push(name);
+    }
+    part("identity").textContent = percent(Math.max(0, identity));
+    part("identity-meter").style.setProperty("--now", Math.max(0, identity));
+    part("changes").textContent = changed.length ? changed.join(", ") : "nothing yet";
+  });
+
+  rows.forEach(drawSlider);
+};

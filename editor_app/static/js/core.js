@@ -1,0 +1,116 @@
+// The page's state and its one way to talk to the server. Panels listen to it and draw themselves.
+//
+//   phase: empty    nothing is open            working  a job runs
+//          ready    a result can be edited     choose   the user has to say what to edit
+window.lwe = window.lwe || (() => {
+  "use strict";
+  const state = {
+    revision: 0,      // number of the newest order; messages of older ones are dropped
+    phase: "empty",
+    picture: null,    // {src, width, height, faces, region}
+    job: null,        // {text, step, total, preview}
+    result: null,     // {inversion, photo, ...}
+    edits: {},        // attribute -> strength, zeros left out
+    view: "photo",
+  };
+  const listeners = {};
+  const SILENCE_MS = 20000; // how long a job may say nothing before the server is asked whether it still runs
+  const NO_ANSWER = "The editor does not answer. Is it still running? Try again.";
+  let before = {};          // inversion and edits when the current job was ordered
+  let heard = 0;            // when the job last said something
+  const told = new Set();   // notices of the current order that were shown already
+  let bridge = null;        // {server, trigger, upload} of Gradio
+
+  const on = (event, listener) => (listeners[event] = listeners[event] || []).push(listener);
+  const emit = (event, detail) => (listeners[event] || []).forEach((listener) => listener(detail));
+  const sessionHash = () => window.__gradio_session_hash__;
+
+  // Calls a server function; null when the server does not answer.
+  async function call(name, wanted) {
+    try {
+      return (await bridge.server[name]([sessionHash(), wanted])) || null;
+    } catch (error) {
+      return null;
+    }
+  }
+
+  const notify = (kind, text) => emit("notice", { kind, text });
+
+  // Starts a job. The page looks busy at once, before the server has heard of it.
+  function order(kind, facts = {}) {
+    if (!bridge) return;
+    const another = kind !== "invert" || (facts.region !== undefined && facts.region !== state.picture?.region);
+    before = { inversion: state.result?.inversion, edits: state.edits };
+    state.revision += 1;
+    state.phase = "working";
+    state.job = { text: "Starting" };
+    if (another) setEdits({});
+    heard = Date.now();
+    told.clear();
+    emit("clear-notices");
+    emit("change");
+    bridge.trigger("work", { revision: state.revision, kind, ...facts });
+  }
+
+  function receive(message) {
+    if (!message || message.revision !== state.revision || state.phase !== "working") return;
+    heard = Date.now();
+    if (message.picture) state.picture = message.picture;
+    state.job = message.phase === "working" ? message : null;
+    if (message.phase === "ready") state.result = message.result;
+    if (message.phase === "choose" || message.phase === "failed") state.result = null;
+    state.phase = message.phase === "failed" ? "empty" : message.phase;
+    // An order that came to nothing gives the edits back.
+    const same = message.phase === "ready" && message.result.inversion === before.inversion;
+    if (same && !Object.keys(state.edits).length) setEdits(before.edits);
+    for (const notice of message.notices || []) {
+      if (!told.has(notice.text)) notify(notice.kind, notice.text);
+      told.add(notice.text);
+    }
+    for (const text of message.result?.warnings || []) notify("warning", text);
+    emit("change");
+  }
+
+  // A job whose server is gone would stay "working" for ever.
+  async function watchSilence() {
+    if (state.phase !== "working" || Date.now() - heard < SILENCE_MS) return;
+    const revision = state.revision;
+    const answer = await call("alive", null);
+    if (state.revision !== revision || state.phase !== "working") return;
+    heard = Date.now();
+    if (answer?.revision === revision) return;
+    state.phase = state.result ? "ready" : "empty";
+    state.job = null;
+    notify("error", NO_ANSWER);
+    emit("change");
+  }
+  setInterval(watchSilence, 5000);
+
+  function setEdits(edits) {
+    state.edits = Object.fromEntries(Object.entries(edits).filter(([, strength]) => strength !== 0));
+    emit("edits");
+  }
+
+  function setView(view) {
+    state.view = view;
+    emit("change");
+  }
+
+  // What should be painted now, or null when there is nothing to edit.
+  function wanted() {
+    if (state.phase !== "ready" || !state.result) return null;
+    const view = state.result.photo ? state.view : "crop";
+    return { inversion: state.result.inversion, alphas: { ...state.edits }, view };
+  }
+
+  function connect(parts) {
+    bridge = parts;
+    emit("connected");
+  }
+
+  // Used by every panel: the element of that name inside it.
+  const part = (element, name) => element.querySelector(`[data-part="${name}"]`);
+
+  return { state, on, emit, call, notify, order, receive, setEdits, setView, wanted, connect, part, NO_ANSWER,
+           upload: (file) => bridge.upload(file) };
+})();

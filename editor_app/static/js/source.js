@@ -1,0 +1,117 @@
+// Left panel: choose a picture (file, drop, paste, example), choose a face, choose a method, invert.
+window.lwe.mountSource = (element, config) => {
+  "use strict";
+  const lwe = window.lwe;
+  const part = (name) => lwe.part(element, name);
+  const file = part("file");
+  const method = part("method");
+
+  async function open(picked) {
+    if (!picked) return;
+    lwe.emit("clear-notices");
+    if (picked.size > config.maxBytes) return lwe.notify("error", config.tooLarge);
+    if (picked.size === 0) return lwe.notify("error", config.emptyFile);
+    part("drop").classList.add("uploading");
+    try {
+      const { path } = await lwe.upload(picked);
+      lwe.order("open", { source: path, name: picked.name || "pasted picture", method: method.value });
+    } catch (error) {
+      lwe.notify("error", config.uploadFailed);
+    } finally {
+      part("drop").classList.remove("uploading");
+    }
+  }
+
+  file.addEventListener("change", () => {
+    open(file.files[0]);
+    file.value = "";      // the same file may be chosen again
+  });
+
+  // ---- drop and paste, anywhere on the page ----
+  const carriesFiles = (event) => [...(event.dataTransfer?.types || [])].includes("Files");
+  let depth = 0;
+  const setDropping = (dropping) => document.body.classList.toggle("lwe-dropping", dropping);
+  document.addEventListener("dragenter", (event) => { if (carriesFiles(event)) { depth += 1; setDropping(true); } });
+  document.addEventListener("dragleave", (event) => { if (carriesFiles(event)) { depth -= 1; setDropping(depth > 0); } });
+  document.addEventListener("dragover", (event) => { if (carriesFiles(event)) event.preventDefault(); });
+  document.addEventListener("drop", (event) => {
+    if (!carriesFiles(event)) return;
+    event.preventDefault();
+    depth = 0;
+    setDropping(false);
+    open(event.dataTransfer.files[0]);
+  });
+  document.addEventListener("paste", (event) => {
+    const pasted = [...(event.clipboardData?.files || [])][0];
+    if (pasted) { event.preventDefault(); open(pasted); }
+  });
+
+  // ---- buttons ----
+  element.querySelectorAll("[data-example]").forEach((button) => {
+    button.addEventListener("click", () => lwe.order("example", { source: button.dataset.example, method: method.value }));
+  });
+  part("invert").addEventListener("click", () => lwe.order("invert", { method: method.value }));
+  part("cancel").addEventListener("click", () => {
+    part("cancel").disabled = true;
+    lwe.call("cancel", null);
+  });
+  part("surprise").addEventListener("click", () => {
+    lwe.order("surprise", { seed: crypto.getRandomValues(new Uint32Array(1))[0] % 1000000 });
+  });
+  method.addEventListener("change", () => { part("method-hint").textContent = method.selectedOptions[0].dataset.hint; });
+
+  // ---- faces ----
+  const choose = (region) => lwe.order("invert", { region, method: method.value });
+
+  function faceChip(label, region) {
+    const chip = document.createElement("label");
+    const radio = Object.assign(document.createElement("input"), { type: "radio", name: "lwe-region" });
+    radio.dataset.region = region;
+    radio.addEventListener("change", () => choose(region));
+    chip.append(radio, Object.assign(document.createElement("span"), { textContent: label }));
+    return chip;
+  }
+
+  function faceBox([x0, y0, x1, y1], index, numbered) {
+    const box = Object.assign(document.createElement("div"), { className: "face-box", title: `Face ${index + 1}` });
+    Object.assign(box.style, { left: `${100 * x0}%`, top: `${100 * y0}%`, width: `${100 * (x1 - x0)}%`, height: `${100 * (y1 - y0)}%` });
+    if (numbered) box.append(Object.assign(document.createElement("b"), { textContent: index + 1 }));
+    box.dataset.region = index;
+    box.addEventListener("click", () => choose(index));
+    return box;
+  }
+
+  function drawFaces({ faces }) {
+    const several = faces.length > 1;
+    part("boxes").replaceChildren(...faces.map((face, index) => faceBox(face, index, several)));
+    const chips = faces.map((_, index) => faceChip(several ? `Face ${index + 1}` : "Face", index));
+    part("chips").replaceChildren(...chips, faceChip("Whole picture", "whole"));
+  }
+
+  function drawRegion({ region }) {
+    for (const box of part("boxes").children) box.classList.toggle("selected", box.dataset.region === String(region));
+    for (const radio of part("chips").querySelectorAll("input")) radio.checked = radio.dataset.region === String(region);
+    part("whole").hidden = region !== null;
+    part("chips").hidden = region === null;
+  }
+  part("whole").addEventListener("click", () => choose("whole"));
+
+  // ---- drawing ----
+  let drawn = "";
+  lwe.on("change", () => {
+    const { phase, picture, result } = lwe.state;
+    part("cancel").disabled = phase !== "working";
+    element.firstElementChild.classList.toggle("has-picture", Boolean(picture));
+    part("photo").hidden = !picture;
+    part("aside").hidden = !(picture && phase === "ready" && result && !result.photo);
+    if (!picture) return;
+    const key = JSON.stringify([picture.src, picture.name, picture.faces]);
+    if (key !== drawn) {
+      drawn = key;
+      part("image").src = picture.src;
+      part("caption").textContent = `${picture.name} · ${picture.width} × ${picture.height}`;
+      drawFaces(picture);
+    }
+    drawRegion(picture);
+  });
+};

@@ -1,0 +1,121 @@
+"""From the server's state to what the page is told: plain JSON with small pictures inside."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from editor_app import texts
+from editor_app.preview import fit
+from editor_app.sessions import Session
+from engines.api import AttributeReading, Frame, Inversion, InversionProgress, Pack, Picture, report
+
+__all__ = [
+    "Message",
+    "jpeg_bytes",
+    "jpeg_uri",
+    "message",
+    "picture_json",
+    "png_uri",
+    "progress_json",
+    "readings_json",
+    "result_json",
+    "thumbnail",
+]
+
+Message = dict[str, Any]
+
+THUMBNAIL_PX = 480
+
+
+def jpeg_uri(pixels: np.ndarray, quality: int = 90) -> str:
+    """A data URI. Colour is kept at full resolution: lips and glasses are small and colourful."""
+    return _uri(jpeg_bytes(pixels, quality), "jpeg")
+
+
+def png_uri(pixels: np.ndarray) -> str:
+    """A data URI without loss, for crops."""
+    return _uri(_encoded(pixels, "png", compress_level=1), "png")
+
+
+def jpeg_bytes(pixels: np.ndarray, quality: int = 90) -> bytes:
+    return _encoded(pixels, "jpeg", quality=quality, subsampling=0)
+
+
+def _encoded(pixels: np.ndarray, kind: str, **options: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def _uri(data: bytes, kind: str) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+
+
+def thumbnail(picture: Picture) -> str:
+    """The photo as the left panel shows it."""
+    return jpeg_uri(fit(picture.pixels, THUMBNAIL_PX), 85)
+
+
+def picture_json(session: Session) -> Message:
+    """The open photo in the left panel and its faces as boxes in shares of width and height."""
+    picture = session.picture
+    height, width = picture.pixels.shape[:2]
+    boxes = [
+        [max(0.0, x0) / width, max(0.0, y0) / height, min(x1, width) / width, min(y1, height) / height]
+        for x0, y0, x1, y1 in (face.box for face in session.faces)
+    ]
+    return {
+        "name": picture.name,
+        "src": session.thumbnail,
+        "width": width,
+        "height": height,
+        "faces": [[round(float(value), 4) for value in box] for box in boxes],
+        "region": session.region,
+    }
+
+
+def progress_json(progress: InversionProgress) -> Message:
+    """One moment of an inversion."""
+    return {
+        "text": texts.progress_text(progress),
+        "step": progress.step,
+        "total": progress.total,
+        **({} if progress.preview is None else {"preview": png_uri(progress.preview)}),
+    }
+
+
+def result_json(inversion: Inversion, session: Session) -> Message:
+    """What the page needs to know of a finished inversion."""
+    picture = session.picture if session.preview is not None else None
+    height, width = inversion.crop.shape[:2] if picture is None else picture.pixels.shape[:2]
+    return {
+        "inversion": inversion.id,
+        "photo": picture is not None,
+        "method": texts.METHODS.get(inversion.method, (inversion.method, ""))[0] if picture is not None else None,
+        "seconds": round(inversion.seconds, 2),
+        "seed": inversion.seed,
+        "mse": round(inversion.mse, 5),
+        "width": width,
+        "height": height,
+        "warnings": [texts.warning_text(warning) for warning in inversion.warnings],
+    }
+
+
+def readings_json(pack: Pack, inversion: Inversion, frame: Frame) -> Message:
+    """The read-out: per attribute [before, now, changed], and how much it is still the same person."""
+    rows: list[AttributeReading] = report(pack, inversion, frame)
+    return {
+        "attributes": {row.id: [round(row.before, 4), round(row.after, 4), row.changed] for row in rows},
+        "identity": round(float(frame.identity_similarity), 4),
+        "render_ms": round(frame.render_ms, 1),
+    }
+
+
+def message(revision: int, phase: str, **facts: Any) -> Message:
+    """One message of a job to the page. phase: working, ready, choose (the user has to) or failed."""
+    return {"revision": revision, "phase": phase, **facts}

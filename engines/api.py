@@ -1,0 +1,350 @@
+"""The facade: packs, pictures, inversion, edits, reports. Scripts, the page and the command line use nothing else.
+
+    from engines import api
+    pack = api.open_pack("faces")
+    inversion = api.finish(api.invert(pack, api.read_image("photo.jpg")))
+    frame = api.render(pack, inversion, {"Eyeglasses": 1.0})
+    pixels = api.export(pack, inversion, frame, api.read_image("photo.jpg"))
+
+Pictures are uint8 RGB [H, W, 3]. All functions may be called from several threads at once. Errors whose text is
+meant for people derive from :class:`LweError`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from engines.core.device import resolve_device
+from engines.core.errors import (
+    Cancelled,
+    ImageReadError,
+    InversionFileError,
+    LweError,
+    NoFaceError,
+    OptionError,
+    PackError,
+    PackNotFoundError,
+)
+from engines.core.progress import CancelToken, Progress
+from engines.imaging.align import Alignment, align_five_points, align_whole
+from engines.imaging.faces import Face, FaceDetector
+from engines.imaging.paste import paste_back as paste_into_photo
+from engines.imaging.read import Picture, read_picture
+from engines.inversion.measure import generator_hash
+from engines.inversion.methods import METHODS
+from engines.inversion.result import Inversion, InversionProgress
+from engines.packs.load import Pack
+from engines.packs.registry import open_pack as open_installed_pack
+from engines.session import live
+from engines.session.catalogue import AttributeInfo, PackInfo, info_of, list_packs
+from engines.session.sampling import sample
+from engines.session.state import EditState, Frame, unknown_name
+
+__all__ = [
+    "AlignedPicture",
+    "AttributeInfo",
+    "AttributeReading",
+    "CancelToken",
+    "Cancelled",
+    "EditState",
+    "Face",
+    "Frame",
+    "ImageReadError",
+    "Inversion",
+    "InversionFileError",
+    "InversionProgress",
+    "LweError",
+    "NoFaceError",
+    "OptionError",
+    "Pack",
+    "PackError",
+    "PackInfo",
+    "PackNotFoundError",
+    "Picture",
+    "Progress",
+    "align",
+    "check_edits",
+    "check_method",
+    "export",
+    "find_faces",
+    "finish",
+    "invert",
+    "list_packs",
+    "load_inversion",
+    "open_pack",
+    "pack_info",
+    "read_image",
+    "render",
+    "report",
+    "surprise",
+]
+
+DEFAULT_METHOD = "encoder-refine"
+SMALL_FACE_SHARE = 0.7
+"""A crop that has fewer picture pixels a side than this share of its own is said to be small."""
+POOR_FACTOR = 3.0
+"""A reconstruction is said to be poor when its error is so many times the median of the encoder on held-out pictures."""
+
+_detector = FaceDetector()
+
+
+@dataclass(frozen=True, eq=False)
+class AlignedPicture:
+    """A picture brought into the position that the pack's networks know."""
+
+    crop: np.ndarray
+    """uint8 RGB [R, R, 3], R the pack's resolution."""
+    alignment: Alignment
+    """Where the crop lies in the picture."""
+    picture_px: tuple[int, int]
+    """Width and height of the picture."""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class AttributeReading:
+    """What the attribute predictor says about one attribute before and after an edit."""
+
+    id: str
+    name: str
+    before: float
+    """Probability in the unedited reconstruction, 0..1."""
+    after: float
+    """Probability in the edited picture, 0..1."""
+    changed: bool
+    """Whether the yes/no answer at 0.5 flipped."""
+
+
+# ---- packs ------------------------------------------------------------------------------------------------------
+
+
+def open_pack(pack_id: str = "faces", *, device: str = "cpu") -> Pack:
+    """The pack of that id; weights are read when first needed and shared. Raises PackNotFoundError naming those there are.
+
+    device: cpu, cuda, or auto (cuda where there is one).
+    """
+    return open_installed_pack(pack_id, device=resolve_device(device))
+
+
+def pack_info(pack: Pack) -> PackInfo:
+    """The public facts of an open pack: attributes with the range of their strengths, methods, sizes."""
+    return info_of(pack.manifest)
+
+
+# ---- pictures ---------------------------------------------------------------------------------------------------
+
+
+def read_image(source: str | Path | bytes) -> Picture:
+    """Reads a picture from a path or from bytes, upright and in RGB. Raises ImageReadError with a sentence."""
+    return read_picture(source)
+
+
+def find_faces(picture: Picture) -> list[Face]:
+    """Faces in the picture, the largest and surest first; `Face.box` is (x0, y0, x1, y1) in pixels. May be empty."""
+    return _detector.detect(picture.pixels)
+
+
+def align(pack: Pack, picture: Picture, face: Face | None) -> AlignedPicture:
+    """Cuts the face out in the position that the pack's networks know; with face None the middle square of the picture."""
+    side = pack.manifest.resolution
+    if face is None:
+        crop, alignment = align_whole(picture.pixels, side)
+    else:
+        crop, alignment = align_five_points(picture.pixels, face.points, pack.manifest.alignment, side)
+    warnings = ()
+    coarse = alignment.picture_px_per_crop_px
+    if coarse < SMALL_FACE_SHARE:
+        px = round(side * coarse)
+        warnings = (f"The face is small: {px} pixels of the picture were enlarged to {side}. Take a larger or sharper photo.",)
+    height, width = picture.pixels.shape[:2]
+    return AlignedPicture(crop, alignment, (width, height), warnings)
+
+
+# ---- inversion --------------------------------------------------------------------------------------------------
+
+
+def invert(
+    pack: Pack,
+    source: Picture | AlignedPicture,
+    *,
+    method: str = DEFAULT_METHOD,
+    face: Literal["largest"] | int | None = "largest",
+    seconds: float | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    cancel: CancelToken | None = None,
+) -> Iterator[InversionProgress]:
+    """Finds codes for a picture; yields progress, and last a record whose `result` is the Inversion.
+
+    method: one of `pack_info(pack).methods`.
+    face: which of :func:`find_faces`; "largest" falls back to the middle of the picture, with a warning, where no face is
+        found; None takes the middle. Not looked at for a picture that is aligned already.
+    seconds, steps: the budget of methods that optimise, whichever ends first; None for both is the method's default.
+        With `steps` alone the result does not depend on the clock.
+    cancel: looked at between any two steps. What has been found until then is the result, with the warning "cancelled";
+        where nothing has, Cancelled is raised.
+    Options are checked and the face is found by the call (OptionError, NoFaceError); the rest is done by iterating.
+    """
+    check_method(pack, method)
+    for name, value in (("seconds", seconds), ("steps", steps)):
+        if value is not None and not 0 <= value < math.inf:
+            raise OptionError(f"{name}={value}: the budget must be a number from 0 on.")
+    aligned = source if isinstance(source, AlignedPicture) else _aligned(pack, source, face)
+    return _inverted(pack, aligned, method, seconds, steps, seed, cancel or CancelToken())
+
+
+def finish(progress: Iterator[InversionProgress]) -> Inversion:
+    """Runs an inversion to its end and returns the result."""
+    result = None
+    for record in progress:
+        result = record.result
+    if result is None:
+        raise ValueError("the iterator ended without a result; give finish a fresh one from invert")
+    return result
+
+
+def surprise(pack: Pack, seed: int, truncation: float = 0.7) -> Inversion:
+    """A person who does not exist: a sample of the generator, editable like an inverted photo. One seed, one person."""
+    return sample(pack, seed, truncation)
+
+
+def load_inversion(path: str | Path, pack: Pack | None = None) -> Inversion:
+    """Reads what ``Inversion.save`` wrote; with `pack` also checks that it belongs to it. Raises InversionFileError."""
+    inversion = Inversion.load(path)
+    if pack is not None:
+        _check_belongs(pack, inversion, str(path))
+    return inversion
+
+
+def check_method(pack: Pack, method: str) -> None:
+    """Raises OptionError, listing those there are, unless the pack offers the inversion method."""
+    offered = [name for name in pack.manifest.methods if name in METHODS]
+    if method not in offered:
+        raise unknown_name("method", method, offered)
+
+
+# ---- edits ------------------------------------------------------------------------------------------------------
+
+
+def check_edits(pack: Pack, alphas: Mapping[str, float], *, layers: tuple[int, int] | None = None) -> None:
+    """Raises OptionError for an unknown attribute, a strength outside its range, or layers that are not there."""
+    attributes = {attribute.id: attribute for attribute in pack.manifest.attributes}
+    for name, alpha in alphas.items():
+        if name not in attributes:
+            raise unknown_name("attribute", name, attributes)
+        low, high = attributes[name].alpha_min, attributes[name].alpha_max
+        if not low <= alpha <= high:
+            raise OptionError(f"{name}={alpha:g}: the strength must lie between {low:g} and {high:g}.")
+    count = pack.manifest.latent.layers
+    if layers is not None and not 0 <= layers[0] < layers[1] <= count:
+        raise OptionError(f"layers={tuple(layers)}: give (first, end) with 0 <= first < end <= {count}.")
+
+
+def render(pack: Pack, inversion: Inversion, alphas: Mapping[str, float], *, layers: tuple[int, int] | None = None) -> Frame:
+    """The edited picture with what the predictors say about it. Pure: the same arguments give the same bytes.
+
+    alphas: attribute id -> strength; positive adds, negative removes, 0 leaves as it is. With all zero the picture is
+    `inversion.reconstruction`, bit for bit. layers: (first, end), the style layers ``first <= l < end`` that may change.
+    Raises OptionError (see :func:`check_edits`), and InversionFileError for an inversion of another pack.
+    """
+    _check_belongs(pack, inversion, "this inversion")
+    check_edits(pack, alphas, layers=layers)
+    return live.render(pack, inversion, EditState(pack.id, inversion.id, tuple(alphas.items()), layers))
+
+
+def report(pack: Pack, inversion: Inversion, frame: Frame) -> list[AttributeReading]:
+    """What changed, attribute by attribute, in the pack's order."""
+    before = live.render(pack, inversion, EditState(pack.id, inversion.id)).attributes
+    return [
+        AttributeReading(
+            id=attribute.id,
+            name=attribute.name,
+            before=before[attribute.id],
+            after=frame.attributes[attribute.id],
+            changed=(before[attribute.id] >= 0.5) != (frame.attributes[attribute.id] >= 0.5),
+        )
+        for attribute in pack.manifest.attributes
+    ]
+
+
+def export(pack: Pack, inversion: Inversion, frame: Frame, picture: Picture | None, *, paste_back: bool = True) -> np.ndarray:
+    """The picture to keep, uint8 RGB [H, W, 3]: the edit pasted into the whole photo, or (no photo, no paste) the square.
+
+    Raises OptionError when the photo is not the one that the inversion was made from.
+    """
+    if picture is None or inversion.alignment is None or not paste_back:
+        return frame.image
+    height, width = picture.pixels.shape[:2]
+    if [width, height] != inversion.alignment["picture_px"]:
+        was = " x ".join(str(side) for side in inversion.alignment["picture_px"])
+        raise OptionError(f"{picture.name} has {width} x {height} pixels, the inverted photo had {was}: give the same photo.")
+    alignment = Alignment.from_json(inversion.alignment)
+    return paste_into_photo(picture.pixels, alignment, inversion.reconstruction, frame.image)
+
+
+# ---- inside -----------------------------------------------------------------------------------------------------
+
+
+def _aligned(pack: Pack, picture: Picture, face: Literal["largest"] | int | None) -> AlignedPicture:
+    """The aligned picture for a choice of face."""
+    if face is None or pack.manifest.alignment.kind == "none":
+        return align(pack, picture, None)
+    faces = find_faces(picture)
+    if face == "largest":
+        if faces:
+            return align(pack, picture, faces[0])
+        aligned = align(pack, picture, None)
+        warning = "No face was found; the middle of the picture was taken."
+        return dataclasses.replace(aligned, warnings=(warning, *aligned.warnings))
+    if not isinstance(face, int) or isinstance(face, bool) or face < 0:
+        raise OptionError(f"face={face!r}: expected largest, None for the whole picture, or a number from 0 on.")
+    if face >= len(faces):
+        found = f"{len(faces)} faces, numbered from 0" if faces else "no face"
+        raise NoFaceError(f"{picture.name}: face {face} was asked for, but there is {found}.")
+    return align(pack, picture, faces[face])
+
+
+def _inverted(
+    pack: Pack,
+    aligned: AlignedPicture,
+    method: str,
+    seconds: float | None,
+    steps: int | None,
+    seed: int,
+    cancel: CancelToken,
+) -> Iterator[InversionProgress]:
+    """The method's records; the result also knows how the crop lies in its picture, and all warnings."""
+    alignment = {**aligned.alignment.to_json(), "picture_px": list(aligned.picture_px)}
+    for record in METHODS[method](pack, aligned.crop, seconds=seconds, steps=steps, seed=seed, cancel=cancel):
+        if record.result is not None:
+            warnings = (*aligned.warnings, *record.result.warnings, *_poor(pack, record.result))
+            record = dataclasses.replace(
+                record, result=dataclasses.replace(record.result, alignment=alignment, warnings=warnings)
+            )
+        yield record
+
+
+def _poor(pack: Pack, inversion: Inversion) -> tuple[str, ...]:
+    """A warning when the error is far above what the encoder makes of held-out pictures, as its training measured it."""
+    usual = pack.manifest.components["encoder"].provenance.metrics.get("held_out_mse_median")
+    if usual is None or inversion.mse <= POOR_FACTOR * usual:
+        return ()
+    return (
+        f"The reconstruction is poor: its error is {inversion.mse:.3f}, {inversion.mse / usual:.0f} times the {usual:.3f} "
+        "of pictures like those the pack was trained on. Edits may not look like the person.",
+    )
+
+
+def _check_belongs(pack: Pack, inversion: Inversion, name: str) -> None:
+    """Raises InversionFileError for codes of another pack, or of other weights of it."""
+    if inversion.pack_id != pack.id:
+        raise InversionFileError(f"{name} belongs to the pack {inversion.pack_id}, not to {pack.id}: name that pack.")
+    if inversion.pack_hash != generator_hash(pack):
+        raise InversionFileError(f"{name} was made with other weights of the pack {pack.id}: make it again (invert).")

@@ -1,0 +1,131 @@
+"""``edit``: attributes of a picture, or of a saved inversion, by given strengths."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engines import api
+from engines.cli.invert import inversion_options
+from engines.cli.parsing import add_inversion_options, add_pack_option
+from engines.core.atomic import replacing
+from engines.core.errors import OptionError
+from engines.imaging.grids import encode_jpeg, save_png
+
+_JPEG = (".jpg", ".jpeg")
+_INVERSION = ".safetensors"
+
+
+def add_arguments(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
+    # Optional for argparse only: after --set A=1 it would take SOURCE for one more assignment, and run() sorts that out.
+    parser.add_argument("source", nargs="?", metavar="SOURCE", help="a picture file, or an inversion.safetensors")
+    add_pack_option(parser)
+    add_inversion_options(parser)
+    parser.add_argument(
+        "--set",
+        dest="assignments",
+        action="extend",
+        nargs="+",
+        default=[],
+        metavar="A=ALPHA",
+        help="strength of an attribute: positive adds, negative removes, 0 leaves as it is; may be repeated",
+    )
+    parser.add_argument("--layers", metavar="A-B", help="style layers that may change, both included (default all)")
+    parser.add_argument("--paste-back", action="store_true", help="write the whole photo instead of the aligned square")
+    parser.add_argument("--picture", metavar="IMAGE", help="the photo that an inversion was made from, for --paste-back")
+    parser.add_argument("--out", required=True, type=Path, metavar="FILE.png", help="the picture to write (.png, .jpg)")
+
+
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    started = time.perf_counter()
+    source, alphas = _source_and_alphas(arguments)
+    out: Path = arguments.out
+    if out.suffix.lower() not in (".png", *_JPEG):
+        raise OptionError(f"--out {out}: name a file that ends in .png or .jpg.")
+    pack = api.open_pack(arguments.pack, device=arguments.device)
+    layers = _layers(arguments.layers, api.pack_info(pack).latent_shape[0])
+    # Wrong names and strengths are told before minutes are spent on an inversion.
+    api.check_edits(pack, alphas, layers=layers)
+    if Path(source).suffix.lower() == _INVERSION:
+        inversion, picture = _from_inversion(pack, source, arguments)
+    else:
+        if arguments.picture:
+            raise OptionError("--picture is for a SOURCE that is an inversion; a picture is its own photo.")
+        picture = api.read_image(source)
+        for record in api.invert(pack, picture, **inversion_options(arguments)):
+            arguments.progress(record)
+        inversion = record.result
+    before = api.render(pack, inversion, {})
+    after = api.render(pack, inversion, alphas, layers=layers)
+    _save(out, api.export(pack, inversion, after, picture, paste_back=arguments.paste_back))
+    for reading in api.report(pack, inversion, after):
+        mark = "  <- changed" if reading.changed else ""
+        print(f"{reading.id:<20} {reading.before:.2f} -> {reading.after:.2f}{mark}")
+    print(f"identity similarity {after.identity_similarity:.3f}; written to {out}")
+    return {
+        "out": str(out),
+        "before": dict(before.attributes),
+        "after": dict(after.attributes),
+        "identity_similarity": after.identity_similarity,
+        "seconds": time.perf_counter() - started,
+        "alphas": dict(after.state.alphas),
+        "mse": inversion.mse,
+        "warnings": [*(picture.notes if picture else ()), *inversion.warnings],
+    }
+
+
+def _source_and_alphas(arguments: argparse.Namespace) -> tuple[str, dict[str, float]]:
+    source, words = arguments.source, list(arguments.assignments)
+    if source is None:
+        others = [word for word in words if "=" not in word]
+        if len(others) != 1:
+            raise OptionError("name the SOURCE to edit: a picture file or an inversion.safetensors.")
+        source = others[0]
+        words.remove(source)
+    alphas: dict[str, float] = {}
+    for word in words:
+        name, _, text = word.partition("=")
+        try:
+            alpha = float(text)
+        except ValueError:
+            raise OptionError(f"--set {word}: expected ATTRIBUTE=NUMBER, like Eyeglasses=1.0.") from None
+        if name in alphas:
+            raise OptionError(f"--set {word}: {name} is set twice.")
+        alphas[name] = alpha
+    return source, alphas
+
+
+def _from_inversion(pack: api.Pack, source: str, arguments: argparse.Namespace) -> tuple[api.Inversion, api.Picture | None]:
+    for option in ("method", "seconds", "steps", "face"):
+        if getattr(arguments, option) is not None:
+            raise OptionError(f"--{option} is for a SOURCE that is a picture; {source} is an inversion already.")
+    if arguments.paste_back and not arguments.picture:
+        raise OptionError("--paste-back needs the photo that the inversion was made from: add --picture IMAGE.")
+    return api.load_inversion(source, pack), api.read_image(arguments.picture) if arguments.picture else None
+
+
+def _layers(text: str | None, count: int) -> tuple[int, int] | None:
+    """``A-B`` (or ``A``), both included, as (first, end)."""
+    if text is None:
+        return None
+    first, dash, last = text.partition("-")
+    try:
+        layers = int(first), int(last if dash else first) + 1
+    except ValueError:
+        raise OptionError(f"--layers {text}: expected two layer numbers, like 0-5.") from None
+    if not 0 <= layers[0] < layers[1] <= count:
+        raise OptionError(f"--layers {text}: this pack has layers 0 to {count - 1}, and the first must not be above the last.")
+    return layers
+
+
+def _save(out: Path, pixels: np.ndarray) -> None:
+    if out.suffix.lower() in _JPEG:
+        with replacing(out) as temporary:
+            temporary.write_bytes(encode_jpeg(pixels))
+    else:
+        save_png(out, pixels)

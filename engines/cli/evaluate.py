@@ -1,0 +1,29 @@
+"""``evaluate``: measures a part of a pack on held-out pictures and writes table.csv, report.md and pictures."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+from engines.cli.dispatch import add_chosen_arguments
+from engines.cli.parsing import add_pack_option
+
+TABLE = {
+    "generator": ("engines.evaluation.generator", "quality and variety of samples"),
+    "inversion": ("engines.evaluation.inversion", "error and time of the inversion methods"),
+    "edits": ("engines.evaluation.edits", "what edits change, keep, and how near they come to the true counterfactual"),
+    "predictors": ("engines.evaluation.predictors", "accuracy of the attribute predictor"),
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
+    add_pack_option(parser)
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder for table.csv, report.md and pictures")
+    add_chosen_arguments(parser, words, TABLE)
+
+
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    result = arguments.run_what(arguments)
+    print(f"report in {arguments.out}")
+    return result

@@ -1,0 +1,108 @@
+"""Argument parsing whose errors are OptionErrors, and the options that commands share."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable
+from typing import NoReturn
+
+from engines.core.errors import OptionError
+from engines.session.state import unknown_name
+
+__all__ = [
+    "Parser",
+    "add_inversion_options",
+    "add_pack_option",
+    "add_shared_options",
+    "bounded_float",
+    "bounded_int",
+    "chosen",
+]
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises OptionError where argparse would print its usage and leave."""
+
+    def error(self, message: str) -> NoReturn:
+        raise OptionError(f"{message} (see {self.prog} --help)")
+
+
+def add_shared_options(parser: argparse.ArgumentParser) -> None:
+    """--json, --seed, --device, --data-dir: every command has them."""
+    group = parser.add_argument_group("options of all commands")
+    group.add_argument("--json", action="store_true", help="one JSON object as the last line of stdout, all else on stderr")
+    group.add_argument("--seed", type=bounded_int(0, 2**63 - 1), default=0, help="where all randomness starts (default 0)")
+    group.add_argument("--device", default="cpu", help="cpu (default), cuda, or auto: cuda where there is one")
+    group.add_argument(
+        "--data-dir",
+        metavar="DIR",
+        help="folder of caches, runs and renders (default: LWE_DATA_DIR, or the user's data folder)",
+    )
+
+
+def add_pack_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--pack", default="faces", metavar="P", help="the pack's id (default faces)")
+
+
+def add_inversion_options(parser: argparse.ArgumentParser) -> None:
+    """--method, --seconds, --steps, --face; those not given are None."""
+    parser.add_argument("--method", metavar="M", help="how the codes are found (default encoder-refine; packs lists them)")
+    parser.add_argument("--seconds", type=bounded_float(0), help="time budget of a method that optimises")
+    parser.add_argument("--steps", type=bounded_int(0), help="step budget; alone it makes the result independent of the clock")
+    parser.add_argument(
+        "--face",
+        type=_face,
+        metavar="WHICH",
+        help="largest (default), 0, 1, ... from the largest on, or whole: the middle of the picture",
+    )
+
+
+def bounded_int(least: int, most: int | None = None) -> Callable[[str], int]:
+    """An argparse type: a whole number from `least` to `most`."""
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+        if value < least or (most is not None and value > most):
+            raise argparse.ArgumentTypeError(f"{value} is out of range, {_range(least, most)}")
+        return value
+
+    return parse
+
+
+def bounded_float(least: float, most: float | None = None) -> Callable[[str], float]:
+    """An argparse type: a finite number from `least` to `most`."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+        if not math.isfinite(value) or value < least or (most is not None and value > most):
+            raise argparse.ArgumentTypeError(f"{text} is out of range, {_range(least, most)}")
+        return value
+
+    return parse
+
+
+def chosen(what: str, name: str, known: list[str]) -> str:
+    """`name` if it is one of `known`. Raises OptionError that lists the close ones, or all."""
+    if name not in known:
+        raise unknown_name(what, name, known)
+    return name
+
+
+def _face(text: str) -> str | int:
+    if text in ("largest", "whole"):
+        return text
+    try:
+        return bounded_int(0)(text)
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither largest, whole nor a number from 0 on") from None
+
+
+def _range(least: float, most: float | None) -> str:
+    return f"use {least:g} or more" if most is None else f"use {least:g} to {most:g}"

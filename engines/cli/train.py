@@ -1,0 +1,31 @@
+"""``train``: trains a part of a pack into a run folder, and writes it into the pack."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+from engines.cli.dispatch import add_chosen_arguments
+from engines.cli.parsing import add_pack_option
+
+TABLE = {
+    "gan": ("engines.training.gan", "generator, discriminator, first encoder and latent statistics"),
+    "encoder": ("engines.training.encoder", "encoder to W+ and its iterations"),
+    "predictors": ("engines.training.predictors", "attribute predictor, identity and perceptual network"),
+    "classifier": ("engines.training.classifier", "latent classifier"),
+    "lw": ("engines.training.lw", "edit maps by latent Wasserstein transport"),
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
+    add_pack_option(parser)
+    add_chosen_arguments(parser, words, TABLE)
+
+
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    result = arguments.run_what(arguments)
+    print(f"run {result['run']}, best {result['best']}")
+    for name, value in result["metrics"].items():
+        print(f"  {name}: {value}")
+    return result

@@ -1,0 +1,1 @@
+"""Edits of W+ codes: affine maps per attribute and direction."""

@@ -1,0 +1,1 @@
+"""The tables: generator, predictors, inversion and edits, judged on pictures nobody trained on; and how fast it all is."""

@@ -1,0 +1,64 @@
+"""Line charts of the edit sweep. Matplotlib comes with the training extra and is imported here, when a chart is drawn."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from engines.core.errors import MissingExtraError
+
+__all__ = ["Chart", "Line", "draw_charts"]
+
+
+@dataclass(frozen=True)
+class Line:
+    """Points of one curve; NaN leaves a gap."""
+
+    label: str
+    x: Sequence[float]
+    y: Sequence[float]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One panel."""
+
+    title: str
+    x_label: str
+    y_label: str
+    lines: Sequence[Line]
+
+
+def draw_charts(charts: Sequence[Chart], *, columns: int, panel_px: int = 260) -> np.ndarray:
+    """The charts side by side, uint8 RGB [H, W, 3]; y runs from 0 to 1. Raises MissingExtraError without matplotlib."""
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtraError("Drawing curves needs matplotlib: pip install -r requirements-train.txt") from error
+    rows = -(-len(charts) // columns)
+    dpi = 100
+    figure = Figure(figsize=(columns * panel_px / dpi, rows * panel_px / dpi), dpi=dpi, layout="constrained")
+    FigureCanvasAgg(figure)
+    labels = list(dict.fromkeys(line.label for chart in charts for line in chart.lines))
+    for index, chart in enumerate(charts):
+        axes = figure.add_subplot(rows, columns, index + 1)
+        for line in chart.lines:
+            # One colour a label in all panels, also where a panel lacks some of the lines.
+            colour = f"C{labels.index(line.label) % 10}"
+            axes.plot(line.x, line.y, color=colour, marker=".", markersize=4, linewidth=1.2, label=line.label)
+        axes.set_title(chart.title, fontsize=9)
+        axes.set_xlabel(chart.x_label, fontsize=8)
+        axes.set_ylabel(chart.y_label, fontsize=8)
+        axes.set_ylim(-0.03, 1.03)
+        axes.tick_params(labelsize=7)
+        axes.grid(alpha=0.3)
+        if index == 0 and chart.lines:
+            axes.legend(fontsize=7)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return np.asarray(Image.open(buffer).convert("RGB"))

@@ -1,0 +1,163 @@
+"""One edit judged on many pictures: by the image predictors before and after, and by the true counterfactual.
+
+Everything here is arrays in, figures out; which pictures, and where the counterfactuals come from, is the command's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from engines.editing.edit_maps import DIRECTIONS, EditMaps
+from engines.evaluation.judges import BATCH, Judges
+from engines.evaluation.metrics import attribute_preservation, bootstrap_interval, squared_difference, target_change
+from engines.evaluation.setting import Subjects
+from engines.packs.manifest import Manifest
+
+__all__ = ["SWEEP_ALPHAS", "Edit", "Sources", "Verdict", "judge", "mean_figures", "other_attributes", "sources_of", "sweep"]
+
+SWEEP_ALPHAS = tuple(0.25 * step for step in range(1, 11))
+"""Ten strengths (Doubinsky et al. 2023, section 4.2), from a quarter of "changed" to two and a half times it."""
+
+_WITH_INTERVAL = ("target_change", "attribute_preservation", "identity", "counterfactual_distance")
+_NOT_AVERAGED = ("alpha", "n", "n_changeable", *(f"{key}_interval" for key in _WITH_INTERVAL))
+
+
+@dataclass(frozen=True, eq=False)
+class Sources:
+    """Held-out pictures, their codes, and what the predictors say before any edit."""
+
+    subjects: Subjects
+    codes: np.ndarray
+    """float32 [n, L, D]."""
+    reconstructions: np.ndarray
+    """uint8 [n, R, R, 3]."""
+    probabilities: np.ndarray
+    """[n, K] of the reconstructions."""
+    probabilities_of_pictures: np.ndarray
+    """[n, K] of the pictures themselves."""
+
+
+@dataclass(frozen=True, eq=False)
+class Edit:
+    """One attribute changed one way by one family of maps."""
+
+    maps: EditMaps
+    attribute: str
+    direction: str
+
+    @torch.no_grad()
+    def codes(self, w_plus: np.ndarray, alpha: float) -> np.ndarray:
+        """Codes [n, L, D] after the edit; `alpha` > 0 is the strength in the edit's own direction."""
+        signed = alpha if self.direction == "add" else -alpha
+        batches = torch.from_numpy(np.ascontiguousarray(w_plus)).to(self.maps.mean.device).split(BATCH)
+        return torch.cat([self.maps.edit(batch, {self.attribute: signed}) for batch in batches]).cpu().numpy()
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """The figures of one edit at the judged strength, and over the sweep of strengths."""
+
+    attribute: str
+    direction: str
+    family: str
+    figures: dict[str, Any]
+    sweep: list[dict[str, float]]
+    example: tuple[np.ndarray, ...]
+    """One of the pictures: source, reconstruction, edited, true counterfactual; uint8 [R, R, 3] each."""
+
+
+def sources_of(judges: Judges, subjects: Subjects, codes: np.ndarray) -> Sources:
+    reconstructions = judges.pictures(codes)
+    predictions = (judges.probabilities(pictures) for pictures in (reconstructions, subjects.pictures))
+    return Sources(subjects, codes, reconstructions, *predictions)
+
+
+def judge(
+    judges: Judges, sources: Sources, edit: Edit, chosen: np.ndarray, truths: np.ndarray, *, alpha: float, seed: int
+) -> tuple[dict[str, Any], np.ndarray]:
+    """Figures of an edit at strength `alpha`, and the edited pictures uint8 [m, R, R, 3].
+
+    chosen: indices [m] into `sources`; truths: uint8 [m, R, R, 3], renders of the same portraits with the attribute flipped.
+    Rates over no picture at all are NaN.
+    """
+    k, wanted = judges.attributes.index(edit.attribute), edit.direction == "add"
+    untied, others = other_attributes(judges.pack.manifest, judges.attributes, edit.attribute)
+    before, pictured = sources.probabilities[chosen], sources.probabilities_of_pictures[chosen]
+    source, reconstruction = sources.subjects.pictures[chosen], sources.reconstructions[chosen]
+    edited = judges.pictures(edit.codes(sources.codes[chosen], alpha))
+    after, true_after = judges.probabilities(edited), judges.probabilities(truths)
+    per_picture = {
+        "target_change": target_change(before[:, k], after[:, k], wanted=wanted),
+        "attribute_preservation": attribute_preservation(before, after, untied),
+        "attribute_preservation_with_tied": attribute_preservation(before, after, others),
+        "identity": judges.identity_similarity(reconstruction, edited),
+        "counterfactual_distance": squared_difference(edited, truths),
+        "unedited_distance": squared_difference(reconstruction, truths),
+        "reconstruction_distance": squared_difference(reconstruction, source),
+        "counterfactual_perceptual": judges.perceptual(edited, truths),
+        "unedited_perceptual": judges.perceptual(reconstruction, truths),
+        # What the same predictors say of the render itself and its true counterfactual: the best an edit can get.
+        "true_target_change": target_change(pictured[:, k], true_after[:, k], wanted=wanted),
+        "true_attribute_preservation": attribute_preservation(pictured, true_after, untied),
+        "true_identity": judges.identity_similarity(source, truths),
+    }
+    figures: dict[str, Any] = {key: _mean(values) for key, values in per_picture.items()}
+    figures |= {f"{key}_interval": bootstrap_interval(per_picture[key], seed=seed) for key in _WITH_INTERVAL}
+    return {**figures, "alpha": alpha, "n": len(chosen), "n_changeable": len(per_picture["target_change"])}, edited
+
+
+def sweep(judges: Judges, sources: Sources, edit: Edit, chosen: np.ndarray) -> list[dict[str, float]]:
+    """Target change, preservation and identity of the pictures `chosen` at every one of SWEEP_ALPHAS."""
+    k, wanted = judges.attributes.index(edit.attribute), edit.direction == "add"
+    untied, _ = other_attributes(judges.pack.manifest, judges.attributes, edit.attribute)
+    before, reconstruction = sources.probabilities[chosen], sources.reconstructions[chosen]
+    rows = []
+    for alpha in SWEEP_ALPHAS:
+        edited = judges.pictures(edit.codes(sources.codes[chosen], alpha))
+        after = judges.probabilities(edited)
+        rows.append(
+            {
+                "alpha": alpha,
+                "target_change": _mean(target_change(before[:, k], after[:, k], wanted=wanted)),
+                "attribute_preservation": _mean(attribute_preservation(before, after, untied)),
+                "identity": _mean(judges.identity_similarity(reconstruction, edited)),
+            }
+        )
+    return rows
+
+
+def other_attributes(manifest: Manifest, attributes: Sequence[str], attribute: str) -> tuple[np.ndarray, np.ndarray]:
+    """Masks [K] over `attributes`: those free to stay as they are when `attribute` changes, and all but `attribute`.
+
+    Tied, and so not free, is what either one's list of exclusions names: who becomes blond stops being grey.
+    """
+    tied = {attribute}
+    for entry in manifest.attributes:
+        if entry.id == attribute:
+            tied |= set(entry.exclusive)
+        elif attribute in entry.exclusive:
+            tied.add(entry.id)
+    return np.array([name not in tied for name in attributes]), np.array([name != attribute for name in attributes])
+
+
+def mean_figures(verdicts: Sequence[Verdict], family: str) -> dict[str, dict[str, Any]]:
+    """Unweighted means over the attributes for each direction, and over all edits for ``both``; `n` is summed."""
+    means: dict[str, dict[str, Any]] = {}
+    selections: dict[str, Callable[[Verdict], bool]] = {d: lambda v, d=d: v.direction == d for d in DIRECTIONS}
+    for direction, selected in {**selections, "both": lambda _: True}.items():
+        rows = [verdict.figures for verdict in verdicts if verdict.family == family and selected(verdict)]
+        if rows:
+            averages = {key: _mean([row[key] for row in rows]) for key in rows[0] if key not in _NOT_AVERAGED}
+            means[direction] = {**averages, "alpha": rows[0]["alpha"], "n": sum(row["n"] for row in rows)}
+    return means
+
+
+def _mean(values: Sequence[float] | np.ndarray) -> float:
+    finite = np.asarray(values, np.float64)
+    finite = finite[np.isfinite(finite)]
+    return float(finite.mean()) if len(finite) else float("nan")

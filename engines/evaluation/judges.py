@@ -1,0 +1,102 @@
+"""What the pack's networks make of many pictures: pictures in, arrays out, in batches of a fixed size.
+
+Everything is judged on rounded pictures, uint8 [n, R, R, 3]: what a user sees. The batch size is fixed, because the last
+bits of a convolution may depend on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from engines.core.rng import z_for_seeds
+from engines.imaging.convert import to_tensor, to_uint8
+from engines.packs.load import Pack
+
+__all__ = ["Judges", "fitted", "samples"]
+
+BATCH = 25
+
+
+class Judges:
+    """The networks of one pack, as functions of arrays."""
+
+    def __init__(self, pack: Pack) -> None:
+        self.pack = pack
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """The order of the columns of :meth:`probabilities`."""
+        return tuple(self.pack.attribute_predictor.attributes)
+
+    def codes(self, pictures: np.ndarray) -> np.ndarray:
+        """Encoder codes float32 [n, L, D], in one pass."""
+        return self._of(self.pack.encoder, pictures)
+
+    def pictures(self, w_plus: np.ndarray) -> np.ndarray:
+        """Synthesis of codes [n, L, D]: uint8 [n, R, R, 3]."""
+        return self._of(lambda codes: to_uint8(self.pack.generator.synthesis(codes, noise_mode="const")), w_plus)
+
+    def probabilities(self, pictures: np.ndarray) -> np.ndarray:
+        """Image predictions [n, K]."""
+        return self._of(self.pack.attribute_predictor.probabilities, pictures)
+
+    def features(self, pictures: np.ndarray) -> np.ndarray:
+        """Penultimate features of the attribute predictor [n, F]."""
+        return self._of(self.pack.attribute_predictor.features, pictures)
+
+    def identities(self, pictures: np.ndarray) -> np.ndarray:
+        """Unit identity vectors [n, E]."""
+        return self._of(self.pack.identity, pictures)
+
+    def identity_similarity(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """Cosine [n] of the identity vectors of two sets of pictures."""
+        return np.sum(self.identities(a) * self.identities(b), axis=1)
+
+    def perceptual(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """Distances [n] of the pack's perceptual network."""
+        return self._of(self.pack.perceptual.distance, a, b)
+
+    def latent_logits(self, w_plus: np.ndarray) -> np.ndarray:
+        """Logits [n, K] of the latent classifier for codes [n, L, D], in the order of :attr:`attributes`."""
+        known = list(self.pack.latent_classifier.attributes)
+        return self._of(self.pack.latent_classifier, w_plus)[:, [known.index(name) for name in self.attributes]]
+
+    def _of(self, function: Callable[..., Tensor | np.ndarray], *arrays: np.ndarray) -> np.ndarray:
+        return _batched(function, *arrays, device=self.pack.device)
+
+
+def samples(pack: Pack, n: int, *, seed: int, truncation: float = 1.0) -> np.ndarray:
+    """Unselected samples uint8 [n, R, R, 3]; picture i is that of seed ``seed + i``."""
+    latents = z_for_seeds(list(range(seed, seed + n)), pack.generator.config.z_dim)
+    return _batched(lambda z: to_uint8(pack.generator(z, truncation)), latents.numpy(), device=pack.device)
+
+
+def fitted(pictures: np.ndarray, resolution: int) -> np.ndarray:
+    """uint8 [n, S, S, 3] brought to [n, R, R, 3]: averaged down by area, or interpolated up; unchanged where S = R."""
+    if pictures.shape[1] == resolution:
+        return np.asarray(pictures)
+    if pictures.shape[1] > resolution:
+        return _batched(lambda image: to_uint8(F.interpolate(image, size=resolution, mode="area")), pictures)
+    up: Mapping[str, Any] = {"mode": "bilinear", "align_corners": False}
+    return _batched(lambda image: to_uint8(F.interpolate(image, size=resolution, **up)), pictures)
+
+
+@torch.no_grad()
+def _batched(
+    function: Callable[..., Tensor | np.ndarray], *arrays: np.ndarray, device: torch.device | str = "cpu"
+) -> np.ndarray:
+    """`function` over batches, joined to float32 or uint8; pictures go in as images in [-1, 1], other arrays as tensors."""
+    parts = []
+    for start in range(0, len(arrays[0]), BATCH):
+        # Copies: rendered sets are read-only files, which torch does not like.
+        batch = [np.array(array[start : start + BATCH]) for array in arrays]
+        tensors = (to_tensor(x) if x.dtype == np.uint8 else torch.from_numpy(x) for x in batch)
+        value = function(*(tensor.to(device) for tensor in tensors))
+        parts.append(value.float().cpu().numpy() if isinstance(value, Tensor) else value)
+    return np.concatenate(parts)

@@ -1,0 +1,228 @@
+"""``evaluate card``: MODEL_CARD.md of a pack, from its manifest and from the reports of the other evaluations.
+
+Nothing in it is typed by hand but the frame: figures come from ``result.json`` files, provenance from the manifest, and the
+list of weaknesses from the figures. A report measured on other weights is shown with a warning; a missing one is named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engines.core.atomic import write_text
+from engines.core.errors import OptionError
+from engines.core.paths import repository_dir
+from engines.evaluation.report import markdown_table
+from engines.packs.load import Pack
+from engines.packs.manifest import Component
+from engines.packs.registry import open_pack
+
+__all__ = ["HELP", "Result", "add_arguments", "read_results", "render_card", "run"]
+
+HELP = "writes the pack's MODEL_CARD.md from its manifest and from the reports of the other evaluations"
+
+_REPORTS = ("generator", "inversion", "predictors", "edits")
+_WEAK_ACCURACY = 0.8
+_WEAK_CHANGE = 0.5
+
+
+@dataclass(frozen=True)
+class Result:
+    """One evaluation's ``result.json``."""
+
+    what: str
+    command: str
+    weights: str
+    figures: Mapping[str, Any]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    bundled = repository_dir() / "assets" / "results"
+    parser.add_argument("--results", type=Path, default=bundled, metavar="DIR", help="where the reports lie, in any subfolders")
+    parser.add_argument(
+        "--out", type=Path, default=None, metavar="DIR", help="where to write the card (default: the pack's folder)"
+    )
+
+
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Writes the card; returns its path, the reports that are `missing`, and those that are `outdated` (of other weights)."""
+    pack = open_pack(arguments.pack)
+    results = read_results(Path(arguments.results), pack.id)
+    # Left where the command line looks for the place that it names when all is done.
+    arguments.out = arguments.out or pack.folder
+    path = Path(arguments.out) / "MODEL_CARD.md"
+    write_text(path, render_card(pack, results))
+    return {
+        "card": str(path),
+        "missing": [what for what in _REPORTS if what not in results],
+        "outdated": [what for what, result in results.items() if result.weights != pack.weights_hash],
+    }
+
+
+def read_results(folder: Path, pack_id: str) -> dict[str, Result]:
+    """The reports on a pack below `folder`. Raises OptionError for no such folder, a damaged file, or two of one kind."""
+    if not folder.is_dir():
+        raise OptionError(f"--results {folder}: there is no such folder; run the other evaluations with --out below it first.")
+    found: dict[str, Result] = {}
+    for path in sorted(folder.rglob("result.json")):
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            source, figures = record["provenance"], record["result"]
+            words = source["command"].split()
+            what = words[words.index("evaluate") + 1]
+            result = Result(what, source["command"], source["weights"], figures)
+        except (KeyError, ValueError, TypeError, IndexError) as error:
+            raise OptionError(
+                f"--results: {path} is not the result of an evaluation ({error}); remove it or run it again."
+            ) from error
+        # Harder pictures are another question; the card's tables are about the pack's own kind of picture.
+        if source["pack"] != pack_id or "-ood" in result.command or what not in _REPORTS:
+            continue
+        if what in found:
+            raise OptionError(f"--results {folder}: two reports of `evaluate {what}` on pack {pack_id}; keep one.")
+        found[what] = result
+    return {what: found[what] for what in _REPORTS if what in found}
+
+
+def render_card(pack: Pack, results: Mapping[str, Result]) -> str:
+    """The card as Markdown."""
+    manifest = pack.manifest
+    parts = [
+        f"# Model card: {manifest.title}",
+        manifest.description,
+        f"Pack `{manifest.id}`, {manifest.resolution} px, weights `{pack.weights_hash}`. "
+        "Written by `python -m engines evaluate card` from the manifest and the reports; not edited by hand.",
+        "## Use",
+        _USE,
+        "## Parts",
+        markdown_table([_component_row(kind, entry) for kind, entry in manifest.components.items()]),
+        _origins(pack),
+        "## Figures",
+    ]
+    for what in _REPORTS:
+        parts += [f"### {what.capitalize()}", *_figures(what, results.get(what), pack.weights_hash)]
+    parts += ["## Limits", _limits(results), "## Licences", *(f"- {key}: {text}" for key, text in manifest.licences.items())]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _component_row(kind: str, entry: Component) -> dict[str, Any]:
+    source = entry.provenance
+    return {
+        "part": kind,
+        "MB": entry.bytes / 2**20,
+        "weights": entry.dtype,
+        "pictures seen": source.images_seen,
+        "trained on": source.data,
+        "data licence": source.data_licence,
+        "weights licence": source.weights_licence,
+    }
+
+
+def _origins(pack: Pack) -> str:
+    lines = []
+    for kind, entry in pack.manifest.components.items():
+        source = entry.provenance
+        started = f", started from {source.initialised_from}" if source.initialised_from else ""
+        lines.append(f"- {kind}: `{source.command}`, seed {source.seed}{started}")
+    return "Commands that made them:\n\n" + "\n".join(lines)
+
+
+def _figures(what: str, result: Result | None, weights: str) -> list[str]:
+    if result is None:
+        return [f"Not measured: no report of `evaluate {what}` was found."]
+    parts = [f"    {result.command}"]
+    if result.weights != weights:
+        parts.append(f"**Measured on other weights (`{result.weights}`); measure again before relying on it.**")
+    return [*parts, markdown_table(_TABLES[what](result.figures))]
+
+
+def _generator_rows(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {key: figures.get(key) for key in ("fd_ratio", "precision", "recall", "nearest_train_ratio", "path_length_mean", "n")}
+    ]
+
+
+def _inversion_rows(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
+    keys = ("mse_median", "mse_mean", "perceptual_mean", "identity_mean", "attributes_kept", "seconds_mean", "n")
+    return [{"method": method, **{key: row.get(key) for key in keys}} for method, row in figures.items()]
+
+
+def _predictor_rows(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
+    keys = ("balanced_accuracy", "balanced_accuracy_on_reconstructions", "calibration_error")
+    rows = [{"attribute": name, **{key: figures[key].get(name) for key in keys}} for name in figures["balanced_accuracy"]]
+    return [{"attribute": "mean", **{key: figures.get(f"{key}_mean") for key in keys}}, *rows]
+
+
+def _edit_rows(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
+    keys = ("target_change", "attribute_preservation", "identity", "counterfactual_distance", "unedited_distance", "n")
+    rows = []
+    for name, directions in sorted(figures.items(), key=lambda item: item[0] != "mean"):
+        for direction, families in directions.items():
+            for family, row in families.items():
+                head = {"attribute": name, "direction": direction, "family": family}
+                rows.append({**head, **{key: row.get(key) for key in keys}})
+    return rows
+
+
+_TABLES = {
+    "generator": _generator_rows,
+    "inversion": _inversion_rows,
+    "predictors": _predictor_rows,
+    "edits": _edit_rows,
+}
+
+
+def _limits(results: Mapping[str, Result]) -> str:
+    return "\n".join(f"- {line}" for line in [*_KNOWN_LIMITS, *_measured_limits(results)])
+
+
+def _measured_limits(results: Mapping[str, Result]) -> list[str]:
+    """What the figures say against the pack, in words."""
+    lines = []
+    if "predictors" in results:
+        accuracies = results["predictors"].figures["balanced_accuracy"]
+        weak = [f"{name} ({x:.2f})" for name, x in accuracies.items() if _number(x) < _WEAK_ACCURACY]
+        if weak:
+            lines.append(f"The read-out is unsure (balanced accuracy below {_WEAK_ACCURACY}) about: {', '.join(weak)}.")
+    if "edits" in results:
+        rows = [row for row in _edit_rows(results["edits"].figures) if row["attribute"] != "mean"]
+        timid = [_edit_name(row) for row in rows if _number(row["target_change"]) < _WEAK_CHANGE]
+        if timid:
+            lines.append(f"At 1.0 these edits change less than half of the pictures: {', '.join(timid)}.")
+        away = [_edit_name(r) for r in rows if _number(r["counterfactual_distance"]) >= _number(r["unedited_distance"])]
+        if away:
+            lines.append(
+                "These edits do not bring the picture nearer to the true counterfactual than no edit does, in mean squared "
+                f"difference: {', '.join(away)}."
+            )
+    return lines
+
+
+def _edit_name(row: Mapping[str, Any]) -> str:
+    return f"{row['attribute']} {row['direction']}"
+
+
+def _number(value: Any) -> float:
+    """NaN for what was not measured: it then compares false with everything."""
+    return math.nan if value is None else float(value)
+
+
+_USE = (
+    "For learning about, teaching and comparing inversion and editing of pictures, and for playing with one's own. Attribute "
+    "names are names of switches of the renderer that drew the training pictures. They are not statements about people: do "
+    "not use the read-out or the edits to sort, judge or identify anyone, and do not pass edited pictures of others off as "
+    "photographs."
+)
+
+_KNOWN_LIMITS = (
+    "All figures above are on held-out renders. Photographs are harder to invert, and the predictors are less certain on them.",
+    "Identity similarity and perceptual distance are those of this pack's own small networks: they compare edits and methods "
+    "with each other, not with figures of other projects.",
+    "The predictor that judges the edits is the one that the page shows and that set what strength 1.0 means; the distance to "
+    "the true counterfactual does not depend on it.",
+)

@@ -1,0 +1,106 @@
+"""``evaluate predictors``: whether what the page says about a picture is true, on renders and on reconstructions.
+
+Every other table leans on the attribute predictor; this one says how far it can be leaned on.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import numpy as np
+
+from engines.evaluation.judges import Judges
+from engines.evaluation.metrics import balanced_accuracy, bootstrap_interval, calibration_error
+from engines.evaluation.report import ReportFolder
+from engines.evaluation.setting import Setting, Subjects, add_common_arguments
+from engines.imaging.grids import picture_grid
+
+__all__ = ["HELP", "add_arguments", "run"]
+
+HELP = "balanced accuracy and calibration of the attribute predictor, on renders and on reconstructions"
+
+_GRID_COLUMNS = 6
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_common_arguments(parser, n=2000, sets=("faces", "faces-ood"))
+
+
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Writes the report; returns `balanced_accuracy: {A: x}`, `balanced_accuracy_on_reconstructions: {A: x}` and more."""
+    setting = Setting.open(arguments, "evaluate predictors", {})
+    judges, report = Judges(setting.pack), setting.report("How far the predictors can be trusted")
+    subjects = setting.subjects("test", arguments.n)
+    setting.stage("Reconstructing", 0, 2)
+    codes = judges.codes(subjects.pictures)
+    reconstructions = judges.pictures(codes)
+    setting.stage("Predicting", 1, 2)
+    on_renders, on_reconstructions = (judges.probabilities(x) for x in (subjects.pictures, reconstructions))
+    columns: dict[str, list[float]] = {
+        "prevalence": list(subjects.labels.mean(axis=0)),
+        "balanced_accuracy": _accuracies(on_renders > 0.5, subjects.labels),
+        "balanced_accuracy_on_reconstructions": _accuracies(on_reconstructions > 0.5, subjects.labels),
+        "calibration_error": _calibration(on_renders, subjects.labels),
+        "calibration_error_on_reconstructions": _calibration(on_reconstructions, subjects.labels),
+    }
+    if setting.pack.has("latent_classifier"):
+        columns["balanced_accuracy_of_latent_classifier"] = _accuracies(judges.latent_logits(codes) > 0, subjects.labels)
+    rows = [
+        {"attribute": name, **{key: float(values[k]) for key, values in columns.items()}}
+        for k, name in enumerate(judges.attributes)
+    ]
+    summary = {"n": arguments.n, **_summary(columns, subjects, on_renders, arguments.seed)}
+    report.table([summary])
+    report.text(_EXPLANATION)
+    report.table(rows)
+    _picture(report, subjects, on_renders, judges.attributes)
+    figures = {key: dict(zip(judges.attributes, values, strict=True)) for key, values in columns.items()}
+    return report.write([*rows, {"attribute": "mean", **_means(columns)}], {**figures, **summary})
+
+
+def _accuracies(predicted: np.ndarray, labels: np.ndarray) -> list[float]:
+    return [balanced_accuracy(predicted[:, k], labels[:, k]) for k in range(labels.shape[1])]
+
+
+def _calibration(probabilities: np.ndarray, labels: np.ndarray) -> list[float]:
+    return [calibration_error(probabilities[:, k], labels[:, k]) for k in range(labels.shape[1])]
+
+
+def _means(columns: dict[str, list[float]]) -> dict[str, float]:
+    # An attribute that never (or always) occurs among the pictures has no balanced accuracy and is left out of the mean.
+    return {key: float(np.nanmean(values)) for key, values in columns.items() if not np.all(np.isnan(values))}
+
+
+def _summary(columns: dict[str, list[float]], subjects: Subjects, probabilities: np.ndarray, seed: int) -> dict[str, Any]:
+    summary: dict[str, Any] = {f"{key}_mean": value for key, value in _means(columns).items() if key != "prevalence"}
+    for key in ("balanced_accuracy", "balanced_accuracy_on_reconstructions"):
+        if f"{key}_mean" in summary:
+            summary[f"{key}_worst"] = float(np.nanmin(columns[key]))
+    right = ((probabilities > 0.5) == subjects.labels).mean(axis=1)
+    return {**summary, "accuracy_mean": float(right.mean()), "accuracy_interval": bootstrap_interval(right, seed=seed)}
+
+
+def _picture(report: ReportFolder, subjects: Subjects, probabilities: np.ndarray, attributes: tuple[str, ...]) -> None:
+    """The most confident mistake of every attribute."""
+    shown, captions = [], []
+    for k, name in enumerate(attributes):
+        surprise = np.where(subjects.labels[:, k], 1 - probabilities[:, k], probabilities[:, k])
+        worst = int(np.argmax(surprise))
+        if surprise[worst] > 0.5:
+            shown.append(subjects.pictures[worst])
+            captions.append(f"{name} {'missed' if subjects.labels[worst, k] else 'seen'} ({surprise[worst]:.2f})")
+    if not shown:
+        return
+    shown += [np.full_like(shown[0], 255)] * (-len(shown) % _GRID_COLUMNS)
+    rows = [shown[i : i + _GRID_COLUMNS] for i in range(0, len(shown), _GRID_COLUMNS)]
+    caption = f"The most confident mistake of each attribute, row by row: {', '.join(captions)}."
+    report.picture("mistakes", picture_grid(rows), caption)
+
+
+_EXPLANATION = """
+Balanced accuracy is the mean of the shares of positives and of negatives that are right at 0.5: a coin gets 0.5. Labels
+are exact, being factors of the renderer. "On reconstructions" judges the encoder's reconstruction by the label of the
+render it was made from: it falls where the reconstruction loses what the label names, so it is a limit of the
+reconstruction as much as of the predictor. Calibration error: expected calibration error (Guo et al. 2017), 15 bins.
+"""

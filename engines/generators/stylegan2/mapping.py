@@ -1,0 +1,67 @@
+"""The mapping network z -> w, with class conditioning; the discriminator's class mapping is the same network without z."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from engines.core.shapes import check_shape
+from engines.generators.stylegan2.ops import EqualisedLinear, normalise_second_moment
+
+__all__ = ["MAPPING_LEARNING_RATE_MULTIPLIER", "MappingNetwork"]
+
+MAPPING_LEARNING_RATE_MULTIPLIER = 0.01
+
+
+class MappingNetwork(nn.Module):
+    """``w = fc_n(... fc_0([z / rms(z), e / rms(e)]))`` with ``e = embed(label)``; every fc is leaky ReLU activated."""
+
+    def __init__(
+        self,
+        z_dim: int,
+        w_dim: int,
+        layers: int,
+        *,
+        class_count: int = 0,
+        tracks_average: bool = True,
+        draw: torch.Generator,
+    ) -> None:
+        super().__init__()
+        self.z_dim, self.w_dim, self.class_count, self.layers = z_dim, w_dim, class_count, layers
+        if class_count:
+            self.embed = EqualisedLinear(class_count, w_dim, draw=draw)
+        in_features = z_dim + (w_dim if class_count else 0)
+        for index in range(layers):
+            layer = EqualisedLinear(
+                in_features if index == 0 else w_dim,
+                w_dim,
+                draw=draw,
+                activation=True,
+                learning_rate_multiplier=MAPPING_LEARNING_RATE_MULTIPLIER,
+            )
+            self.add_module(f"fc{index}", layer)
+        if tracks_average:
+            self.register_buffer("w_avg", torch.zeros(w_dim))
+
+    def forward(self, z: torch.Tensor | None, label: torch.Tensor | None = None) -> torch.Tensor:
+        """z [N, z_dim] (None when z_dim is 0) and label [N, class_count] (one-hot or any mixture) to w [N, w_dim]."""
+        parts = []
+        if self.z_dim:
+            if z is None:
+                raise ValueError(f"z [N, {self.z_dim}] is needed")
+            check_shape(z, (None, self.z_dim), "z")
+            parts.append(normalise_second_moment(z.float()))
+        if self.class_count:
+            if label is None:
+                raise ValueError(f"a class vector [N, {self.class_count}] is needed: this network is class-conditional")
+            check_shape(label, (None, self.class_count), "label")
+            parts.append(normalise_second_moment(self.embed(label.float())))
+        x = torch.cat(parts, dim=1)
+        for index in range(self.layers):
+            x = self.get_submodule(f"fc{index}")(x)
+        return x
+
+    @torch.no_grad()
+    def track_average(self, w: torch.Tensor, *, decay: float = 0.998) -> None:
+        """Moves ``w_avg`` towards the mean of w [N, w_dim]: ``w_avg = decay * w_avg + (1 - decay) * mean(w)``."""
+        self.w_avg.copy_(w.detach().mean(dim=0).lerp(self.w_avg, decay))

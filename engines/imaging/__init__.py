@@ -1,0 +1,1 @@
+"""Pictures: reading uploads safely, conversion, faces, alignment, paste-back, grids."""

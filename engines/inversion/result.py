@@ -1,0 +1,119 @@
+"""What an inversion is: codes, the picture they stand for, how well they fit, and the file that keeps it all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from engines.core.atomic import replacing
+from engines.core.errors import InversionFileError
+from engines.core.progress import Progress
+
+__all__ = ["CANCELLED", "Inversion", "InversionProgress"]
+
+CANCELLED = "cancelled"
+"""The warning of an inversion that was cancelled: it holds the best found until then."""
+
+FORMAT = "latent-wasserstein-editor/inversion"
+VERSION = 1
+_ARRAYS = ("w_plus", "crop", "reconstruction")
+
+
+@dataclass(frozen=True, eq=False)
+class Inversion:
+    """Codes whose synthesis is close to a picture. Arrays are read-only; `id` names the content."""
+
+    pack_id: str
+    pack_hash: str
+    """Hash of the generator the codes belong to: the same codes mean another picture in another generator."""
+    method: str
+    w_plus: np.ndarray
+    """float32 [L, D]."""
+    crop: np.ndarray
+    """uint8 RGB [R, R, 3]: the aligned input."""
+    reconstruction: np.ndarray
+    """uint8 RGB [R, R, 3]: synthesis of `w_plus`, rounded."""
+    mse: float
+    """Mean squared difference of `crop` and `reconstruction` in [-1, 1]."""
+    perceptual: float
+    """Distance of the two by the perceptual network named in `perceptual_kind`."""
+    perceptual_kind: str
+    seconds: float
+    steps: int
+    """Optimisation steps or encoder passes that were done."""
+    warnings: tuple[str, ...]
+    alignment: dict[str, Any] | None
+    """How the crop lies in its picture (JSON of imaging.align.Alignment), None for a picture that came from no photo."""
+    seed: int
+    id: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        w_plus = np.array(self.w_plus, np.float32, order="C")
+        crop = np.array(self.crop, order="C")
+        reconstruction = np.array(self.reconstruction, order="C")
+        if w_plus.ndim != 2 or not np.isfinite(w_plus).all():
+            raise ValueError(f"w_plus must be finite and have shape [L, D], got {list(w_plus.shape)}")
+        for name, pixels in (("crop", crop), ("reconstruction", reconstruction)):
+            if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape != (pixels.shape[0], pixels.shape[0], 3):
+                raise ValueError(f"{name} must be uint8 [R, R, 3], got {pixels.dtype} {list(pixels.shape)}")
+        if crop.shape != reconstruction.shape:
+            raise ValueError(f"crop and reconstruction differ in shape: {list(crop.shape)}, {list(reconstruction.shape)}")
+        digest = hashlib.sha256(json.dumps([self.pack_id, self.pack_hash, self.alignment], sort_keys=True).encode())
+        for name, array in (("w_plus", w_plus), ("crop", crop), ("reconstruction", reconstruction)):
+            array.flags.writeable = False
+            object.__setattr__(self, name, array)
+            digest.update(array.tobytes())
+        object.__setattr__(self, "warnings", tuple(self.warnings))
+        object.__setattr__(self, "id", digest.hexdigest()[:16])
+
+    @property
+    def resolution(self) -> int:
+        return self.crop.shape[0]
+
+    def save(self, path: Path | str) -> None:
+        """Writes one safetensors file (arrays, and everything else as JSON in its header), atomically."""
+        facts = {item.name: getattr(self, item.name) for item in fields(self) if item.init and item.name not in _ARRAYS}
+        header = {"format": FORMAT, "version": str(VERSION), "inversion": json.dumps(facts)}
+        with replacing(path) as temporary:
+            save_file({name: getattr(self, name) for name in _ARRAYS}, temporary, metadata=header)
+
+    @staticmethod
+    def load(path: Path | str) -> Inversion:
+        """Reads what :meth:`save` wrote. Raises InversionFileError, naming the file, for anything else."""
+        again = "make it again with the command invert."
+        if not Path(path).is_file():
+            raise InversionFileError(f"{path}: there is no such inversion file.")
+        try:
+            with safe_open(path, framework="numpy") as file:
+                header = file.metadata() or {}
+                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+        except (SafetensorError, OSError) as error:
+            raise InversionFileError(f"{path}: this is not a whole safetensors file ({error}); {again}") from error
+        if header.get("format") != FORMAT:
+            raise InversionFileError(f"{path}: this safetensors file holds no inversion; {again}")
+        if header.get("version") != str(VERSION):
+            raise InversionFileError(f"{path}: format version {header.get('version')}, this program reads {VERSION}; {again}")
+        try:
+            facts = json.loads(header["inversion"])
+            facts["warnings"] = tuple(facts["warnings"])
+            numbers = [float(facts[name]) for name in ("mse", "perceptual", "seconds")]
+            if not all(math.isfinite(number) for number in numbers):
+                raise ValueError("a figure is not finite")
+            return Inversion(**facts, **arrays)
+        except (KeyError, TypeError, ValueError) as error:
+            raise InversionFileError(f"{path}: damaged contents ({error}); {again}") from error
+
+
+@dataclass(frozen=True)
+class InversionProgress(Progress):
+    """A moment of an inversion; the last one carries the result."""
+
+    result: Inversion | None = None

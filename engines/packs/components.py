@@ -1,0 +1,94 @@
+"""The table of component kinds: how each part of a pack is built from its configuration, and what makes it.
+
+Builders import the networks when they are called: the table itself needs no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["COMPONENTS", "REQUIRED_KINDS", "ComponentKind"]
+
+
+@dataclass(frozen=True)
+class ComponentKind:
+    """One row: a part that a pack may have."""
+
+    kind: str
+    made_by: str
+    """The training command that writes it: ``python -m engines train <made_by>``."""
+    required: bool
+    """Whether the editor cannot work without it."""
+    build: Callable[[Mapping[str, Any]], nn.Module] | None
+    """Makes the network from its configuration; None for a component that is a set of tensors."""
+
+
+def _generator(config: Mapping[str, Any]) -> nn.Module:
+    from engines.generators.stylegan2 import Generator
+
+    return Generator.from_config(config)
+
+
+def _discriminator(config: Mapping[str, Any]) -> nn.Module:
+    from engines.generators.stylegan2 import Discriminator
+
+    return Discriminator.from_config(config)
+
+
+def _encoder(config: Mapping[str, Any]) -> nn.Module:
+    from engines.encoders.w_plus import WPlusEncoder
+
+    return WPlusEncoder.from_config(config)
+
+
+def _latent_classifier(config: Mapping[str, Any]) -> nn.Module:
+    from engines.predictors.latent_classifier import LatentClassifier
+
+    return LatentClassifier.from_config(config)
+
+
+def _attribute_predictor(config: Mapping[str, Any]) -> nn.Module:
+    from engines.predictors.attributes import AttributePredictor
+
+    return AttributePredictor.from_config(config)
+
+
+def _identity(config: Mapping[str, Any]) -> nn.Module:
+    from engines.predictors.identity import IdentityNetwork
+
+    return IdentityNetwork.from_config(config)
+
+
+def _perceptual(config: Mapping[str, Any]) -> nn.Module:
+    from engines.predictors.perceptual import PerceptualNetwork
+
+    return PerceptualNetwork.from_config(config)
+
+
+def _edit_maps(config: Mapping[str, Any]) -> nn.Module:
+    from engines.editing.edit_maps import EditMaps
+
+    return EditMaps.from_config(config)
+
+
+_ROWS = (
+    ComponentKind("generator", made_by="gan", required=True, build=_generator),
+    ComponentKind("discriminator", made_by="gan", required=False, build=_discriminator),
+    ComponentKind("statistics", made_by="gan", required=True, build=None),
+    ComponentKind("encoder", made_by="encoder", required=True, build=_encoder),
+    ComponentKind("latent_classifier", made_by="classifier", required=False, build=_latent_classifier),
+    ComponentKind("attribute_predictor", made_by="predictors", required=True, build=_attribute_predictor),
+    ComponentKind("identity", made_by="predictors", required=True, build=_identity),
+    ComponentKind("perceptual", made_by="predictors", required=True, build=_perceptual),
+    ComponentKind("edit_maps", made_by="lw", required=True, build=_edit_maps),
+)
+
+COMPONENTS: Mapping[str, ComponentKind] = {row.kind: row for row in _ROWS}
+"""Kind -> row, in the order in which a pack is described."""
+
+REQUIRED_KINDS = tuple(row.kind for row in _ROWS if row.required)

@@ -1,0 +1,296 @@
+"""The manifest of a pack: ``manifest.json`` as frozen records, checked field by field. Needs no torch."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from engines.core.errors import PackFieldError, PackFileMissingError, PackVersionError
+from engines.core.paths import packs_dir
+from engines.packs._fields import Fields
+from engines.packs.components import COMPONENTS, REQUIRED_KINDS
+
+__all__ = [
+    "FORMAT",
+    "MANIFEST_NAME",
+    "AlignmentRecipe",
+    "Attribute",
+    "Component",
+    "Latent",
+    "Manifest",
+    "Preprocessing",
+    "Provenance",
+    "list_manifests",
+    "manifest_text",
+    "parse_manifest",
+    "read_manifest",
+]
+
+FORMAT = 1
+"""The newest manifest format that is understood."""
+MANIFEST_NAME = "manifest.json"
+
+_ID = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_GROUPS = ("expression", "hair", "accessories", "person")
+_SPACES = ("z", "w", "w+")
+_DTYPES = ("float16", "float32")
+
+
+@dataclass(frozen=True)
+class Latent:
+    """Shapes of the latent spaces: z [z_dim], w [dim], w_plus [layers, dim]."""
+
+    z_dim: int
+    layers: int
+    dim: int
+    spaces: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """One thing about a picture that can be edited."""
+
+    id: str
+    """CelebA spelling where CelebA has it: ``Eyeglasses``."""
+    name: str
+    """For people."""
+    group: str
+    """expression, hair, accessories or person."""
+    prevalence: float
+    """Share of the training pictures that have it, 0 to 1."""
+    exclusive: tuple[str, ...]
+    """Attributes that this one rules out or implies: they may change with it."""
+    alpha_min: float
+    alpha_max: float
+    calibrated_alpha: float
+    """The strength at which most pictures change their answer."""
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What the networks expect of a picture."""
+
+    colour: str
+    range: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class AlignmentRecipe:
+    """How a picture is cropped: ``five-points`` brings a face's points onto `points`, ``none`` takes the whole picture."""
+
+    kind: str
+    points: tuple[tuple[float, float], ...] = ()
+    """(x, y) of both eyes, nose and both mouth corners, in pixels of a crop of `reference_px`."""
+    reference_px: int = 0
+    detector: str = ""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a component's weights come from."""
+
+    command: str
+    seed: int
+    images_seen: int
+    data: str
+    data_licence: str
+    weights_licence: str
+    initialised_from: str = ""
+    """What the training started from; empty for random weights."""
+    metrics: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """Figures of the training itself, on held-out data."""
+
+
+@dataclass(frozen=True)
+class Component:
+    """One file of weights."""
+
+    file: str
+    """Path inside the pack's folder, with forward slashes."""
+    sha256: str
+    bytes: int
+    dtype: str
+    """How matrices are stored: float16 or float32. They are always used as float32."""
+    config: Mapping[str, Any] = field(hash=False)
+    """What the network's ``from_config`` takes."""
+    provenance: Provenance
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Everything about a pack but its weights."""
+
+    id: str
+    """Also the name of its folder."""
+    title: str
+    description: str
+    resolution: int
+    """Height and width of its pictures in pixels."""
+    latent: Latent
+    attributes: tuple[Attribute, ...]
+    preprocessing: Preprocessing
+    alignment: AlignmentRecipe
+    methods: tuple[str, ...]
+    """Inversion methods that fit this pack."""
+    components: Mapping[str, Component] = field(hash=False)
+    licences: Mapping[str, str] = field(hash=False)
+
+    @property
+    def missing_kinds(self) -> tuple[str, ...]:
+        """Required components that the pack does not have (yet)."""
+        return tuple(kind for kind in REQUIRED_KINDS if kind not in self.components)
+
+    def to_json(self) -> dict[str, Any]:
+        """The dict that :func:`parse_manifest` reads back."""
+        values = {"format": FORMAT, **asdict(self)}
+        if self.alignment.kind == "none":
+            values["alignment"] = {"kind": "none"}
+        return values
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of the pack in `folder`.
+
+    Raises PackFileMissingError, PackVersionError or PackFieldError, each naming the file and the field.
+    """
+    return parse_manifest(manifest_text(folder), folder / MANIFEST_NAME)
+
+
+def manifest_text(folder: Path) -> str:
+    """The text of the manifest in `folder`. Raises PackFileMissingError, or PackFieldError when it is not text."""
+    path = folder / MANIFEST_NAME
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise PackFieldError(f"{path} is not text ({error}). Install the pack again.") from None
+    except OSError:
+        raise PackFileMissingError(f"{path} is missing or cannot be read. Install the pack again.") from None
+
+
+def list_manifests(folder: Path | None = None, *, incomplete: bool = False) -> list[Manifest]:
+    """Manifests of the packs in `folder` (None: where packs are installed), sorted by id.
+
+    incomplete: also those that lack required components, as a pack does while it is trained.
+    Raises a PackError for a manifest that cannot be read; a missing folder holds no packs.
+    """
+    root = packs_dir() if folder is None else Path(folder)
+    if not root.is_dir():
+        return []
+    homes = sorted(home for home in root.iterdir() if (home / MANIFEST_NAME).is_file() and not home.name.startswith("."))
+    manifests = [read_manifest(home) for home in homes]
+    return [manifest for manifest in manifests if incomplete or not manifest.missing_kinds]
+
+
+def parse_manifest(text: str, path: Path) -> Manifest:
+    """The manifest in `text`; `path` is where it lies (its folder's name must be the id) and is named in errors."""
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise PackFieldError(f"{path} is not JSON ({error}). Install the pack again.") from None
+    fields = Fields(value, "", path)
+    written_format = fields.count("format", least=1)
+    if written_format > FORMAT:
+        raise PackVersionError(
+            f"{path} has format {written_format}, this version reads up to {FORMAT}: update Latent Wasserstein Editor."
+        )
+    manifest = Manifest(
+        id=fields.text("id", pattern=_ID),
+        title=fields.text("title"),
+        description=fields.text("description", empty=True),
+        resolution=fields.count("resolution", least=8),
+        latent=_latent(fields.object("latent")),
+        attributes=tuple(_attribute(entry) for entry in fields.objects("attributes")),
+        preprocessing=_preprocessing(fields.object("preprocessing")),
+        alignment=_alignment(fields.object("alignment")),
+        methods=fields.texts("methods"),
+        components={kind: _component(entry) for kind, entry in fields.named_objects("components", known=COMPONENTS)},
+        licences=fields.text_table("licences"),
+    )
+    fields.end()
+    _check_attributes(manifest, fields)
+    if manifest.id != path.parent.name:
+        raise fields.error("id", f"the name of its folder, {path.parent.name!r}", manifest.id)
+    return manifest
+
+
+def _latent(fields: Fields) -> Latent:
+    sizes = (fields.count("z_dim", least=1), fields.count("layers", least=1), fields.count("dim", least=1))
+    return fields.end(Latent(*sizes, spaces=fields.texts("spaces", choices=_SPACES)))
+
+
+def _attribute(fields: Fields) -> Attribute:
+    attribute = Attribute(
+        id=fields.text("id"),
+        name=fields.text("name"),
+        group=fields.text("group", choices=_GROUPS),
+        prevalence=fields.number("prevalence", least=0, most=1),
+        exclusive=fields.texts("exclusive"),
+        alpha_min=fields.number("alpha_min", most=0),
+        alpha_max=fields.number("alpha_max", least=0),
+        calibrated_alpha=fields.number("calibrated_alpha", least=0),
+    )
+    return fields.end(attribute)
+
+
+def _preprocessing(fields: Fields) -> Preprocessing:
+    colour, limits = fields.text("colour", choices=("RGB",)), fields.numbers("range", length=2)
+    if limits != (-1, 1):
+        raise fields.error("range", "[-1, 1]", list(limits))
+    return fields.end(Preprocessing(colour, limits))
+
+
+def _alignment(fields: Fields) -> AlignmentRecipe:
+    kind = fields.text("kind", choices=("five-points", "none"))
+    if kind == "none":
+        return fields.end(AlignmentRecipe(kind))
+    recipe = AlignmentRecipe(
+        kind=kind,
+        points=fields.points("points", length=5),
+        reference_px=fields.count("reference_px", least=1),
+        detector=fields.text("detector", choices=("mtcnn",)),
+    )
+    return fields.end(recipe)
+
+
+def _component(fields: Fields) -> Component:
+    component = Component(
+        file=fields.text("file"),
+        sha256=fields.text("sha256", pattern=_SHA256),
+        bytes=fields.count("bytes", least=1),
+        dtype=fields.text("dtype", choices=_DTYPES),
+        config=fields.plain_object("config"),
+        provenance=_provenance(fields.object("provenance")),
+    )
+    inside = PurePosixPath(component.file)
+    if inside.is_absolute() or ".." in inside.parts or "\\" in component.file or ":" in component.file:
+        raise fields.error("file", "a path inside the pack's folder", component.file)
+    return fields.end(component)
+
+
+def _provenance(fields: Fields) -> Provenance:
+    provenance = Provenance(
+        command=fields.text("command"),
+        seed=fields.count("seed", least=0),
+        images_seen=fields.count("images_seen", least=0),
+        data=fields.text("data"),
+        data_licence=fields.text("data_licence"),
+        weights_licence=fields.text("weights_licence"),
+        initialised_from=fields.text("initialised_from", empty=True, default=""),
+        metrics=fields.plain_object("metrics", default={}),
+    )
+    return fields.end(provenance)
+
+
+def _check_attributes(manifest: Manifest, fields: Fields) -> None:
+    ids = [attribute.id for attribute in manifest.attributes]
+    if len(set(ids)) != len(ids):
+        raise fields.error("attributes", "distinct ids", ids)
+    for attribute in manifest.attributes:
+        unknown = sorted(set(attribute.exclusive) - set(ids))
+        if unknown:
+            raise fields.error(f"attributes.{attribute.id}.exclusive", "ids of this manifest's attributes", unknown)

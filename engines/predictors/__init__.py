@@ -1,0 +1,1 @@
+"""Networks that judge a picture or a code: attributes, identity, perceptual distance, latent classifier."""

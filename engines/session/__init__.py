@@ -1,0 +1,1 @@
+"""Editing as a pure function of a state: what is painted, what the predictors say, which packs there are."""

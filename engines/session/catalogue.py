@@ -1,0 +1,62 @@
+"""The public facts of packs, read from their manifests alone: listing packs loads no weights and no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engines.packs.manifest import Manifest, list_manifests
+
+__all__ = ["AttributeInfo", "PackInfo", "info_of", "list_packs"]
+
+
+@dataclass(frozen=True)
+class AttributeInfo:
+    """One attribute that can be edited."""
+
+    id: str
+    """CelebA spelling: ``Eyeglasses``."""
+    name: str
+    """For people: ``Eyeglasses``, ``Gray hair``."""
+    group: str
+    """expression, hair, accessories or person."""
+    alpha_min: float
+    alpha_max: float
+    calibrated_alpha: float
+    """The strength at which most pictures change their answer."""
+
+
+@dataclass(frozen=True)
+class PackInfo:
+    """What a pack offers."""
+
+    id: str
+    title: str
+    resolution: int
+    """Height and width of its pictures in pixels."""
+    latent_shape: tuple[int, int]
+    """(L, D) of W+ codes."""
+    attributes: tuple[AttributeInfo, ...]
+    methods: tuple[str, ...]
+    """Inversion methods."""
+    bytes: int
+    """Size of all weights on disk."""
+
+
+def list_packs() -> list[PackInfo]:
+    """The packs that are installed, sorted by id. Raises a PackError for a manifest that cannot be read."""
+    return [info_of(manifest) for manifest in list_manifests()]
+
+
+def info_of(manifest: Manifest) -> PackInfo:
+    """The public facts of a manifest."""
+    return PackInfo(
+        id=manifest.id,
+        title=manifest.title,
+        resolution=manifest.resolution,
+        latent_shape=(manifest.latent.layers, manifest.latent.dim),
+        attributes=tuple(
+            AttributeInfo(a.id, a.name, a.group, a.alpha_min, a.alpha_max, a.calibrated_alpha) for a in manifest.attributes
+        ),
+        methods=tuple(manifest.methods),
+        bytes=sum(component.bytes for component in manifest.components.values()),
+    )

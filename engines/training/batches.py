@@ -1,0 +1,42 @@
+"""Seeded batches of rendered pictures, mirrored at random."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engines.core.rng import numpy_generator
+from engines.imaging.convert import to_tensor
+
+__all__ = ["PictureBatches"]
+
+
+class PictureBatches:
+    """Random batches of uint8 pictures [N, S, S, 3]. Batch `step` depends on (seed, step) alone: a run resumes anywhere."""
+
+    def __init__(self, images: np.ndarray, *, seed: int, mirror: bool = True) -> None:
+        self.images = images
+        self._seed = seed
+        self._mirror = mirror
+        self._orders: dict[int, np.ndarray] = {}
+
+    def indices(self, step: int, count: int) -> np.ndarray:
+        """`count` indices of step `step`, without repetition inside an epoch."""
+        size = len(self.images)
+        positions = np.arange(step * count, (step + 1) * count)
+        epochs = positions // size
+        needed = {int(e) for e in epochs}
+        kept = {e: order for e, order in self._orders.items() if e in needed}
+        self._orders = {e: kept[e] if e in kept else numpy_generator(self._seed, 1, e).permutation(size) for e in needed}
+        return np.array([self._orders[int(e)][p % size] for e, p in zip(epochs, positions, strict=True)])
+
+    def batch(self, step: int, count: int) -> tuple[np.ndarray, Tensor]:
+        """Indices [count] and images [count, 3, S, S] in [-1, 1], half of them mirrored."""
+        indices = self.indices(step, count)
+        pictures = np.stack([self.images[i] for i in indices])
+        images = to_tensor(pictures)
+        if self._mirror:
+            flips = torch.from_numpy(numpy_generator(self._seed, 2, step).random(count) < 0.5)
+            images = torch.where(flips[:, None, None, None], images.flip(3), images)
+        return indices, images

@@ -1,0 +1,103 @@
+"""W+ codes of rendered pictures, encoded once by a pack's encoder and kept in the data folder."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from engines.core.atomic import replacing
+from engines.core.paths import data_dir
+from engines.core.progress import Progress, ProgressCallback
+from engines.data.sets import rendered_set
+from engines.imaging.convert import to_tensor
+from engines.packs.load import Pack
+
+__all__ = ["CodeSet", "code_set", "encode"]
+
+_BATCH = 50
+
+
+@dataclass(frozen=True)
+class CodeSet:
+    """Codes of pictures with their labels."""
+
+    codes: Tensor
+    """float32 [N, L, D]"""
+    labels: np.ndarray
+    """bool [N, K]"""
+    attributes: tuple[str, ...]
+    """The K columns of `labels`."""
+    data_licence: str
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def column(self, attribute: str) -> np.ndarray:
+        """The labels bool [N] of one attribute."""
+        return self.labels[:, self.attributes.index(attribute)]
+
+
+@torch.inference_mode()
+def encode(
+    encoder: nn.Module,
+    pictures: np.ndarray,
+    *,
+    mirrored: bool = False,
+    report: Callable[[int], None] = lambda done: None,
+) -> Tensor:
+    """One-pass codes float32 [N, L, D] of pictures uint8 [N, H, W, 3]; `report` hears how many are done."""
+    parts = []
+    for start in range(0, len(pictures), _BATCH):
+        image = to_tensor(np.asarray(pictures[start : start + _BATCH]))
+        parts.append(encoder(image.flip(3) if mirrored else image).float())
+        report(min(start + _BATCH, len(pictures)))
+    return torch.cat(parts)
+
+
+def code_set(
+    pack: Pack, split: str, n: int, *, mirrored: bool = False, progress: ProgressCallback, data: str | None = None
+) -> CodeSet:
+    """Codes of the first `n` pictures of a split of the rendered set `data` (the pack's own by default).
+
+    mirrored: adds the mirrored pictures, N = 2 n; every attribute of a face survives mirroring.
+    The codes are kept under ``<data dir>/codes``, named by the encoder's hash and what the pictures are: another encoder
+    or other pictures make another file.
+    """
+    data = data or pack.id
+    rendered = rendered_set(data, split, n, progress=progress)
+    count = min(n, len(rendered.images))
+    images, labels = rendered.images[:count], np.asarray(rendered.labels[:count], bool)
+    passes = [_cached(pack, images, f"{data}-{split}", flip, progress) for flip in ((False, True) if mirrored else (False,))]
+    return CodeSet(torch.cat(passes), np.concatenate([labels] * len(passes)), tuple(rendered.attributes), rendered.licence)
+
+
+def _cached(pack: Pack, images: np.ndarray, name: str, mirrored: bool, progress: ProgressCallback) -> Tensor:
+    path = _cache_path(pack, images, name, mirrored)
+    if path.exists():
+        return load_file(path)["codes"]
+    started = time.monotonic()
+
+    def report(done: int) -> None:
+        progress(Progress("Encoding the pictures", done, len(images), time.monotonic() - started))
+
+    codes = encode(pack.encoder, images, mirrored=mirrored, report=report)
+    with replacing(path) as temporary:
+        save_file({"codes": codes}, temporary)
+    return codes
+
+
+def _cache_path(pack: Pack, images: np.ndarray, name: str, mirrored: bool) -> Path:
+    """Pictures are told apart by their number and by samples of their pixels: to read all would take as long as encoding."""
+    digest = hashlib.sha256(pack.component_sha256("encoder").encode())
+    for index in np.linspace(0, len(images) - 1, 32).astype(int):
+        digest.update(np.ascontiguousarray(images[index]).tobytes())
+    side = "-mirrored" if mirrored else ""
+    return data_dir() / "codes" / f"{name}-{len(images)}{side}-{digest.hexdigest()[:16]}.safetensors"

@@ -1,0 +1,99 @@
+"""What every training command shares: options, sets, optimiser helpers, sample pictures."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from engines.core.paths import packs_dir
+from engines.core.progress import Progress
+from engines.training.runs import Run, run_folder
+from engines.training.schedule import Schedule
+
+__all__ = [
+    "add_common_arguments",
+    "autocast",
+    "command_line",
+    "freeze",
+    "open_run",
+    "pack_folder",
+    "report_every",
+    "set_learning_rate",
+]
+
+
+def add_common_arguments(parser: argparse.ArgumentParser, *, steps: int, train_pictures: int = 24000) -> None:
+    """--steps, --minutes, --resume, --run, --pictures, --threads; --pack and --seed come from the command line itself."""
+    parser.add_argument("--steps", type=int, default=None, help=f"training steps (default {steps} where no --minutes is given)")
+    parser.add_argument("--minutes", type=float, default=None, help="stop after so many minutes of training")
+    parser.add_argument("--resume", action="store_true", help="go on from the run's last checkpoint")
+    parser.add_argument("--run", default=None, metavar="DIR", help="the run's folder (default: in the data folder)")
+    parser.add_argument("--pictures", type=int, default=train_pictures, help="rendered training pictures to use")
+    parser.add_argument("--threads", type=int, default=None, help="CPU threads (default: torch's own choice)")
+    parser.set_defaults(default_steps=steps)
+
+
+def open_run(arguments: argparse.Namespace, what: str, extra: dict[str, Any]) -> tuple[Run, Schedule]:
+    """The run of a training command and its schedule; applies --threads."""
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    steps = arguments.steps if arguments.steps or arguments.minutes else arguments.default_steps
+    schedule = Schedule(steps, arguments.minutes)
+    config = {
+        "what": what,
+        "pack": arguments.pack,
+        "seed": arguments.seed,
+        "steps": steps,
+        "minutes": arguments.minutes,
+        "pictures": arguments.pictures,
+        **extra,
+    }
+    folder = run_folder(arguments.pack, what, arguments.run)
+    return Run.open(folder, config, resume=arguments.resume), schedule
+
+
+def command_line(arguments: argparse.Namespace) -> str:
+    """The command as it can be typed again, for provenance."""
+    words = [w for w in sys.argv[1:] if w not in ("--json", "--resume")]
+    return " ".join(["python -m engines", *words]) if words else f"python -m engines train {arguments.pack}"
+
+
+def pack_folder(arguments: argparse.Namespace) -> Path:
+    return packs_dir() / arguments.pack
+
+
+def autocast() -> AbstractContextManager[None]:
+    """bfloat16 activations on the CPU: 1.5 to 2 times faster here, weights and losses stay float32."""
+    return torch.autocast("cpu", torch.bfloat16)
+
+
+def set_learning_rate(optimiser: torch.optim.Optimizer, value: float) -> None:
+    for group in optimiser.param_groups:
+        group["lr"] = value
+
+
+def report_every(arguments: argparse.Namespace, stage: str, schedule: Schedule, seconds: float = 1.0) -> Callable[..., None]:
+    """A function (step, elapsed_sec, loss, preview=None) that reports progress at most once in `seconds`."""
+    last = [-float("inf")]
+
+    def report(step: int, elapsed_sec: float, loss: float | None = None, preview: np.ndarray | None = None) -> None:
+        now = time.monotonic()
+        if now - last[0] >= seconds or preview is not None:
+            last[0] = now
+            arguments.progress(Progress(stage, step, schedule.steps, elapsed_sec, loss, preview))
+
+    return report
+
+
+def freeze(module: nn.Module) -> nn.Module:
+    """Evaluation mode without gradients; returns the module."""
+    return module.eval().requires_grad_(False)

@@ -1,0 +1,192 @@
+"""``train gan``: generator, discriminator, first encoder and latent statistics of a pack.
+
+Three stages, each resumable: autoencoding (:mod:`engines.training.autoencoding`), the mapping network's fit
+(:mod:`engines.training.mapping_fit`) and adversarial training (:mod:`engines.training.adversarial`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from engines.core.errors import OptionError, RunError
+from engines.data.sets import rendered_set
+from engines.encoders.w_plus import EncoderConfig, WPlusEncoder
+from engines.generators.stylegan2 import Discriminator, Generator, StyleGAN2Config
+from engines.imaging.convert import to_tensor
+from engines.packs.registry import open_pack
+from engines.packs.write import write_component
+from engines.training.adversarial import train_adversarial
+from engines.training.autoencoding import Autoencoder, face_weight_map, held_out_mse, train_autoencoder
+from engines.training.common import add_common_arguments, autocast, command_line, freeze, open_run, pack_folder
+from engines.training.mapping_fit import fit_mapping
+from engines.training.pack_definitions import definition, ensure_pack
+from engines.training.statistics import latent_statistics
+
+__all__ = ["ENCODER_CONFIG", "GENERATOR_CONFIG", "HELP", "add_arguments", "run"]
+
+HELP = "generator, discriminator, first encoder and latent statistics"
+
+# Channels double as the resolution halves, so that every level costs about the same.
+GENERATOR_CONFIG = StyleGAN2Config(
+    resolution=128, z_dim=192, w_dim=192, mapping_layers=4, channels={4: 192, 8: 192, 16: 112, 32: 64, 64: 32, 128: 16}
+)
+ENCODER_CONFIG = EncoderConfig(resolution=128, layers=12, dim=192, channels={4: 224, 8: 160, 16: 96, 32: 56, 64: 32, 128: 16})
+# The discriminator may be wider than the generator: it is not used live.
+_DISCRIMINATOR_CONFIG = StyleGAN2Config(
+    resolution=128, z_dim=192, w_dim=192, mapping_layers=4, channels={4: 192, 8: 192, 16: 128, 32: 80, 64: 48, 128: 24}
+)
+_SHARES = {"autoencoding": 0.6, "mapping": 0.1, "adversarial": 0.3}
+_SCRATCH_RATES = (2e-2, 1e-3)
+_CONTINUED_RATES = (6e-3, 7e-4)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_common_arguments(parser, steps=40000)
+    parser.add_argument(
+        "--init", default=None, metavar="FILE", help="start from an autoencoder's weights (generator.*, encoder.*; safetensors)"
+    )
+    parser.add_argument("--from-pack", action="store_true", help="start from the pack's present generator and encoder")
+    for stage, share in _SHARES.items():
+        parser.add_argument(
+            f"--{stage}-share",
+            type=float,
+            default=share,
+            help=f"share of the budget for this stage (default {share}; 0 skips it)",
+        )
+
+
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Trains the stages in order and writes the components."""
+    if arguments.init and arguments.from_pack:
+        raise OptionError("--init and --from-pack exclude each other.")
+    shares = {stage: getattr(arguments, f"{stage}_share") for stage in _SHARES}
+    training, schedule = open_run(
+        arguments, "gan", {"init": arguments.init, "from_pack": arguments.from_pack, "shares": shares}
+    )
+    folder = pack_folder(arguments)
+    train = rendered_set(arguments.pack, "train", arguments.pictures, progress=arguments.progress)
+    held_out = np.asarray(rendered_set(arguments.pack, "validation", 2000, progress=arguments.progress).images[:400])
+    ensure_pack(folder)
+    points = np.array(definition(arguments.pack)["alignment"]["points"])
+    common = {
+        "images": train.images,
+        "held_out": held_out,
+        "perceptual": _perceptual(arguments.pack),
+        "weight_map": face_weight_map(points, GENERATOR_CONFIG.resolution),
+        "run": training,
+        "arguments": arguments,
+    }
+    generator = Generator(GENERATOR_CONFIG, seed=arguments.seed)
+    torch.manual_seed(arguments.seed)
+    model = Autoencoder.of(generator, WPlusEncoder(ENCODER_CONFIG))
+    discriminator = Discriminator(_DISCRIMINATOR_CONFIG)
+    initialised_from = _initialise(arguments, model, discriminator)
+    state = training.load_checkpoint() or {}
+    if "g" in state:
+        model.load(state)
+    stage = state.get("stage", "autoencoding")
+    seen: dict[str, int] = dict(state.get("seen", {}))
+    figures: dict[str, float] = dict(state.get("mapping_figures", {}))
+    if stage == "autoencoding" and shares["autoencoding"] > 0:
+        rates = _CONTINUED_RATES if initialised_from else _SCRATCH_RATES
+        grow_from = GENERATOR_CONFIG.resolution if initialised_from else ENCODER_CONFIG.coarsest_input_px
+        seen["autoencoding"] = train_autoencoder(
+            model, rates=rates, grow_from_px=grow_from, schedule=schedule.share(shares["autoencoding"]), state=state, **common
+        )
+        _restart_from_averages(model)
+        state = {"stage": "mapping", "seen": seen, **model.state()}
+        training.save_checkpoint(state)
+        stage = "mapping"
+    codes = _codes(model, train.images)
+    if stage != "adversarial" and shares["mapping"] > 0:
+        figures = fit_mapping(
+            model.generator, codes.mean(1), schedule=schedule.share(shares["mapping"]), run=training, arguments=arguments
+        )
+        model.generator_ema.model.mapping.load_state_dict(model.generator.mapping.state_dict())
+        training.log(stage="mapping", **figures)
+        state = {"stage": "adversarial", "seen": seen, "mapping_figures": figures, **model.state()}
+        training.save_checkpoint(state)
+    if shares["adversarial"] > 0:
+        seen["adversarial"] = train_adversarial(
+            model, discriminator, schedule=schedule.share(shares["adversarial"]), state=state, **common
+        )
+    metrics = {
+        "held_out_mse_median": held_out_mse(model.encoder_ema.model, model.generator_ema.model, held_out),
+        **figures,
+    }
+    provenance = {
+        "command": command_line(arguments),
+        "seed": arguments.seed,
+        "images_seen": sum(seen.values()),
+        "data": f"{arguments.pack} train, {len(train.images)} renders",
+        "data_licence": train.licence,
+        "weights_licence": "Apache-2.0",
+        "metrics": metrics,
+    }
+    if initialised_from:
+        provenance["initialised_from"] = initialised_from
+    averaged = model.generator_ema.model
+    statistics = latent_statistics(averaged.mapping.w_avg, codes)
+    write_component(folder, "generator", averaged, averaged.config_json(), provenance, half=True)
+    write_component(folder, "encoder", model.encoder_ema.model, model.encoder_ema.model.config_json(), provenance, half=True)
+    write_component(folder, "statistics", statistics, {}, provenance, half=True)
+    write_component(folder, "discriminator", discriminator, discriminator.config_json(), provenance, half=True)
+    return {"run": str(training.folder), "best": str(folder), "metrics": metrics}
+
+
+def _perceptual(pack_id: str) -> Any:
+    """The pack's perceptual network. Raises RunError where it is not trained yet: it is a part of the loss."""
+    pack = open_pack(pack_id)
+    if not pack.has("perceptual"):
+        raise RunError(f"Train the perceptual network first: python -m engines train predictors --pack {pack_id}.")
+    return freeze(pack.perceptual)
+
+
+def _initialise(arguments: argparse.Namespace, model: Autoencoder, discriminator: Discriminator) -> str:
+    """Loads starting weights into networks and averages; returns a sentence for the provenance, empty for a fresh start."""
+    if arguments.from_pack:
+        pack = open_pack(arguments.pack)
+        generator_state, encoder_state = pack.generator.state_dict(), pack.encoder.state_dict()
+        if pack.has("discriminator"):
+            discriminator.load_state_dict(pack.discriminator.state_dict())
+        source = f"the pack's weights {pack.weights_hash}"
+    elif arguments.init:
+        path = Path(arguments.init)
+        if not path.is_file():
+            raise OptionError(f"--init {path} is not a file.")
+        weights = {k: v.float() if v.is_floating_point() else v for k, v in load_file(path).items()}
+        generator_state = {k.removeprefix("generator."): v for k, v in weights.items() if k.startswith("generator.")}
+        encoder_state = {k.removeprefix("encoder."): v for k, v in weights.items() if k.startswith("encoder.")}
+        source = f"{path.name} (sha256 {hashlib.sha256(path.read_bytes()).hexdigest()})"
+    else:
+        return ""
+    for network, state in ((model.generator, generator_state), (model.encoder, encoder_state)):
+        network.load_state_dict(state)
+    for average, network in ((model.generator_ema, model.generator), (model.encoder_ema, model.encoder)):
+        average.model.load_state_dict(network.state_dict())
+    return source
+
+
+def _restart_from_averages(model: Autoencoder) -> None:
+    """Later stages go on from the averaged weights, which are the better ones."""
+    model.generator.load_state_dict(model.generator_ema.model.state_dict())
+    model.encoder.load_state_dict(model.encoder_ema.model.state_dict())
+
+
+@torch.no_grad()
+def _codes(model: Autoencoder, images: np.ndarray, count: int = 8000) -> Tensor:
+    """W+ codes [N, L, D] of training pictures by the averaged encoder."""
+    encoder = model.encoder_ema.model.eval()
+    parts = []
+    for i in range(0, min(count, len(images)), 100):
+        with autocast():
+            parts.append(encoder(to_tensor(np.asarray(images[i : i + 100]))).float())
+    return torch.cat(parts)

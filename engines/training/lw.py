@@ -1,0 +1,377 @@
+"""``train lw``: the Latent Wasserstein edit maps of a pack, two an attribute, calibrated so that slider 1.0 means "changed".
+
+Doubinsky et al. 2023 on the encoder's codes of real training pictures. Per attribute and direction: weights by the
+combinations of confounding attributes, a low-rank affine map fitted by Sinkhorn divergences with early stopping, and a
+strength measured by the image predictor. ``--paper`` trains the printed setting instead, ``--star`` its LW* variant.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engines.core.errors import OptionError
+from engines.core.progress import Progress, ProgressCallback
+from engines.editing.edit_maps import DIRECTIONS, EditMaps
+from engines.imaging.convert import to_uint8
+from engines.imaging.grids import picture_grid
+from engines.packs.load import Pack
+from engines.packs.registry import open_pack
+from engines.packs.write import write_component
+from engines.training.calibration import Calibration, ImageResponse, calibrate, predictions
+from engines.training.codes import CodeSet, code_set
+from engines.training.common import add_common_arguments, command_line, open_run, pack_folder
+from engines.training.lw_map import Cloud, FittedMap, LwOptions, TransportSpace, fit_map
+from engines.training.runs import Run
+from engines.training.sample_weights import (
+    WEIGHTINGS,
+    Weights,
+    implied_changes,
+    relevance,
+    sample_weights,
+    weight_attributes,
+)
+from engines.training.statistics import latent_statistics
+
+__all__ = ["HELP", "Recipe", "add_arguments", "run", "train_maps"]
+
+HELP = "edit maps by latent Wasserstein transport, calibrated"
+
+_HELD_OUT = 2000
+# Of the held-out codes so many are for calibration, the others for early stopping.
+_CALIBRATION_SHARE = 0.35
+_CALIBRATION_CODES = 48
+_STATISTICS_CODES = 8000
+_SHOWN = 6
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides the maps, besides the codes and the seed."""
+
+    options: LwOptions = field(default_factory=LwOptions)
+    weighting: str = "target-matched"
+    weight_by: int | tuple[str, ...] = 4
+    """How many of the most confounded attributes, or which attributes, weigh the samples by their combinations."""
+    preservation_of: tuple[tuple[str, float], ...] = ()
+    """lambda of single attributes."""
+    change: float = 0.9
+    """Share of codes that slider 1.0 has to change."""
+
+    def options_for(self, attribute: str) -> LwOptions:
+        return replace(self.options, preservation=dict(self.preservation_of).get(attribute, self.options.preservation))
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    plain = LwOptions()
+    add_common_arguments(parser, steps=plain.steps)
+    add = parser.add_argument
+    add("--attributes", default=None, metavar="A,B", help="attributes to train (default: all of the pack)")
+    add("--weighting", choices=WEIGHTINGS, default="target-matched", help="sample weights (default target-matched)")
+    add("--weight-by", default="4", metavar="N|A,B", help="weigh by the N most confounded attributes, or by these (default 4)")
+    add("--preservation", type=float, default=plain.preservation, metavar="LAMBDA", help="weight of the attribute cost")
+    add("--preservation-of", action="append", default=[], metavar="A=LAMBDA", help="the same for one attribute; repeatable")
+    add("--rank", type=int, default=plain.rank, help="inner size of every layer's matrix")
+    add("--batch", type=int, default=plain.batch, help="most samples of a side in a step")
+    add("--rate", type=float, default=None, help=f"Adam's learning rate (default {plain.learning_rate}; 0.001 with --paper)")
+    components = f"principal components compared, 0: whole codes (default {plain.components})"
+    add("--components", type=int, default=None, help=components)
+    add("--whitening", type=float, default=plain.whitening, help="0 to 1, how far the components' variances are made equal")
+    add("--blur", type=float, default=plain.blur, help="entropic scale in units of the codes' spread")
+    add("--input-noise", type=float, default=None, help=f"noise on the map's input in deviations (default {plain.input_noise})")
+    add("--no-init", action="store_true", help="start at no change, not at the difference of the weighted class means")
+    add("--paper", action="store_true", help="the printed setting: whole codes, no start, no noise, rate 1e-3, unscaled costs")
+    add("--star", action="store_true", help="LW*: no attribute cost, uniform weights")
+    add("--change", type=float, default=0.9, help="share of codes that slider 1.0 has to change (default 0.9)")
+
+
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Fits and calibrates the maps one after the other; writes ``edit_maps``."""
+    recipe = _recipe(arguments)
+    training, _ = open_run(arguments, "lw", {"attributes": arguments.attributes, "recipe": asdict(recipe)})
+    pack = open_pack(arguments.pack)
+    train = code_set(pack, "train", arguments.pictures, mirrored=True, progress=arguments.progress)
+    held_out = code_set(pack, "validation", _HELD_OUT, progress=arguments.progress)
+    chosen = _chosen(arguments.attributes, pack, train)
+    maps, figures = train_maps(
+        pack,
+        train,
+        held_out,
+        chosen,
+        recipe,
+        seed=arguments.seed,
+        training=training,
+        progress=arguments.progress,
+        minutes=arguments.minutes,
+    )
+    metrics = _summary(figures)
+    training.log(**{name: value for name, value in metrics.items() if isinstance(value, float)})
+    provenance = {
+        "command": command_line(arguments),
+        "seed": arguments.seed,
+        "images_seen": len(train),
+        "data": f"encoder codes of {len(train) // 2} renders and their mirror images; transport recipe {asdict(recipe)}",
+        "data_licence": train.data_licence,
+        "weights_licence": "Apache-2.0",
+        "metrics": metrics,
+    }
+    write_component(pack_folder(arguments), "edit_maps", maps, maps.config_json(), provenance, half=True)
+    return {"run": str(training.folder), "best": str(pack_folder(arguments)), "metrics": metrics}
+
+
+def train_maps(
+    pack: Pack,
+    train: CodeSet,
+    held_out: CodeSet,
+    chosen: Sequence[str],
+    recipe: Recipe,
+    *,
+    seed: int,
+    training: Run,
+    progress: ProgressCallback,
+    minutes: float | None = None,
+) -> tuple[EditMaps, dict[str, dict[str, Any]]]:
+    """Maps of the `chosen` attributes, in both directions, and their figures by ``attribute/direction``.
+
+    The pack gives generator, image predictor and latent classifier, and the present maps of attributes not chosen.
+    minutes: what the run may take in all; maps left share what is left.
+    """
+    work = _Work(pack, train, held_out, recipe, seed)
+    maps, figures = _starting_maps(pack, train, work.mean, recipe.options.rank, chosen), {}
+    if state := training.load_checkpoint():
+        maps.load_state_dict(state["maps"])
+        figures = state["figures"]
+    jobs = [(attribute, direction) for attribute in chosen for direction in DIRECTIONS]
+    for number, (attribute, direction) in enumerate(jobs):
+        name = f"{attribute}/{direction}"
+        if name in figures:
+            continue
+        deadline = None
+        if minutes is not None:
+            deadline = time.monotonic() + max(1.0, 60 * minutes - training.seconds) / (len(jobs) - number)
+
+        stage = f"Transport {name}, map {number + 1} of {len(jobs)}"
+
+        def report(step: int, loss: float, stage: str = stage) -> None:
+            progress(Progress(stage, step, recipe.options.steps, training.seconds, loss))
+
+        fitted, weights = work.fit(attribute, direction, deadline, report)
+        _store(maps, attribute, direction, fitted)
+        calibration = work.calibrate(maps, attribute, direction)
+        maps.scale[maps.attributes.index(attribute), DIRECTIONS.index(direction)] = calibration.scale
+        figures[name] = _figures(fitted, weights, calibration)
+        training.log(attribute=attribute, direction=direction, **figures[name])
+        training.save_checkpoint({"maps": maps.state_dict(), "figures": figures})
+        if direction == DIRECTIONS[-1]:
+            training.picture(attribute, work.sheet(maps, attribute))
+    return maps, figures
+
+
+class _Work:
+    """What all maps of a run share: codes, their statistics, and what the predictor says of the held-out ones."""
+
+    def __init__(self, pack: Pack, train: CodeSet, held_out: CodeSet, recipe: Recipe, seed: int) -> None:
+        if train.attributes != held_out.attributes:
+            raise ValueError("training and held-out codes must have the same attributes")
+        self.recipe, self.seed = recipe, seed
+        self.attributes = train.attributes
+        count = round(_CALIBRATION_SHARE * len(held_out))
+        self._train, self._stop = train, _slice(held_out, count, len(held_out))
+        self._codes = held_out.codes[:count]
+        statistics = latent_statistics(pack.generator.mapping.w_avg, train.codes[:: max(1, len(train) // _STATISTICS_CODES)])
+        self.mean, self._factors = statistics["w_plus_mean"], statistics["w_plus_factors"]
+        options = recipe.options
+        self._space = TransportSpace(self.mean, self._factors, components=options.components, whitening=options.whitening)
+        self._classifier = _Columns(pack.latent_classifier, self.attributes)
+        self._predict = _Columns(pack.attribute_predictor, self.attributes)
+        self._synthesis = pack.generator.synthesis
+        self._before = predictions(self._codes, self._synthesis, self._predict)
+
+    def fit(self, attribute: str, direction: str, deadline: float | None, report: Any) -> tuple[FittedMap, Weights]:
+        k = self.attributes.index(attribute)
+        by = self._weight_columns(k, direction)
+        source, target, weights = _clouds(self._train, k, direction, by, self.recipe.weighting)
+        stop_source, stop_target, _ = _clouds(self._stop, k, direction, by, self.recipe.weighting)
+        fitted = fit_map(
+            source,
+            target,
+            (stop_source, stop_target),
+            space=self._space,
+            factors=self._factors,
+            classifier=self._classifier,
+            relevance=relevance(self._train.labels, k, direction),
+            options=self.recipe.options_for(attribute),
+            seed=self.seed,
+            deadline=deadline,
+            report=report,
+        )
+        return fitted, weights
+
+    def calibrate(self, maps: EditMaps, attribute: str, direction: str) -> Calibration:
+        k = self.attributes.index(attribute)
+        chosen = self._to_change(k, direction)[:_CALIBRATION_CODES]
+        others = ~implied_changes(self._train.labels, k, direction)
+        others[k] = False
+        respond = ImageResponse(
+            self._codes[chosen],
+            lambda codes: maps.change(codes, attribute, direction),
+            self._synthesis,
+            self._predict,
+            k=k,
+            others=others,
+            before=self._before[chosen],
+        )
+        return calibrate(respond, target=self.recipe.change)
+
+    def sheet(self, maps: EditMaps, attribute: str) -> np.ndarray:
+        """Rows of held-out reconstructions and their edits at strength 1: adding above, removing below."""
+        rows = []
+        for direction, alpha in zip(DIRECTIONS, (1.0, -1.0), strict=True):
+            codes = self._codes[self._to_change(self.attributes.index(attribute), direction)[:_SHOWN]]
+            with torch.inference_mode():
+                for shown in (codes, maps.edit(codes, {attribute: alpha})):
+                    rows.append(list(to_uint8(self._synthesis(shown))))
+        return picture_grid(rows)
+
+    def _to_change(self, k: int, direction: str) -> np.ndarray:
+        """Held-out codes whose picture is predicted on the side that the edit leaves; any, should there be none."""
+        found = np.flatnonzero(self._before[:, k] == (direction == "remove"))
+        return found if len(found) else np.arange(len(self._before))
+
+    def _weight_columns(self, k: int, direction: str) -> np.ndarray:
+        by = self.recipe.weight_by
+        if isinstance(by, int):
+            return weight_attributes(self._train.labels, k, direction, by)
+        implied = implied_changes(self._train.labels, k, direction)
+        columns = [self.attributes.index(a) for a in by]
+        return np.array([c for c in columns if c != k and not implied[c]], int)
+
+
+def _recipe(arguments: argparse.Namespace) -> Recipe:
+    plain = LwOptions()
+    printed = arguments.paper
+
+    def choice(given: Any, paper: Any, own: Any) -> Any:
+        return given if given is not None else paper if printed else own
+
+    options = LwOptions(
+        steps=arguments.steps or plain.steps,
+        batch=arguments.batch,
+        learning_rate=choice(arguments.rate, 1e-3, plain.learning_rate),
+        preservation=0.0 if arguments.star else arguments.preservation,
+        rank=arguments.rank,
+        components=choice(arguments.components, 0, plain.components),
+        whitening=arguments.whitening,
+        blur=arguments.blur,
+        initial_shift=not (arguments.no_init or printed),
+        input_noise=choice(arguments.input_noise, 0.0, plain.input_noise),
+        own_units=not printed,
+    )
+    weight_by: int | tuple[str, ...]
+    weight_by = int(arguments.weight_by) if arguments.weight_by.isdigit() else tuple(arguments.weight_by.split(","))
+    return Recipe(
+        options=options,
+        weighting="uniform" if arguments.star else arguments.weighting,
+        weight_by=weight_by,
+        preservation_of=() if arguments.star else tuple(_pair(text) for text in arguments.preservation_of),
+        change=arguments.change,
+    )
+
+
+def _pair(text: str) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    try:
+        return name, float(value)
+    except ValueError:
+        raise OptionError(f"--preservation-of takes ATTRIBUTE=NUMBER, got {text!r}") from None
+
+
+def _chosen(names: str | None, pack: Pack, train: CodeSet) -> list[str]:
+    known = [a.id for a in pack.manifest.attributes if a.id in train.attributes]
+    chosen = known if names is None else [name for name in names.split(",") if name]
+    unknown = sorted(set(chosen) - set(known))
+    if unknown or not chosen:
+        raise OptionError(f"--attributes {names}: known are {', '.join(known)}.")
+    return chosen
+
+
+def _starting_maps(pack: Pack, train: CodeSet, mean: Tensor, rank: int, chosen: Sequence[str]) -> EditMaps:
+    """The pack's present maps, so that those of attributes not trained stay; fresh ones where there are none of this rank."""
+    names = [a.id for a in pack.manifest.attributes if a.id in train.attributes]
+    maps = EditMaps(names, *mean.shape, rank).requires_grad_(False)
+    maps.mean.copy_(mean)
+    if set(names) <= set(chosen) or not pack.has("edit_maps"):
+        return maps
+    present = pack.edit_maps
+    if (present.attributes, present.rank) != (maps.attributes, maps.rank):
+        raise OptionError(
+            f"The pack's edit maps have rank {present.rank} and maps for {', '.join(present.attributes)}; "
+            f"to train some of them use --rank {present.rank} and the same attributes, or train all."
+        )
+    maps.load_state_dict(present.state_dict())
+    return maps
+
+
+def _store(maps: EditMaps, attribute: str, direction: str, fitted: FittedMap) -> None:
+    place = maps.attributes.index(attribute), DIRECTIONS.index(direction)
+    for parameter, value in ((maps.left, fitted.left), (maps.right, fitted.right), (maps.bias, fitted.bias)):
+        parameter.data[place] = value
+
+
+def _clouds(codes: CodeSet, k: int, direction: str, by: np.ndarray, weighting: str) -> tuple[Cloud, Cloud, Weights]:
+    """Source and target of one map, weighted by the combinations of the columns `by`."""
+    has = codes.labels[:, k]
+    is_source = ~has if direction == "add" else has
+    if is_source.all() or not is_source.any():
+        which = "has" if has.all() else "lacks"
+        raise OptionError(f"Every picture {which} {codes.attributes[k]}; it cannot be learned from these.")
+    weights = sample_weights(codes.labels[is_source][:, by], codes.labels[~is_source][:, by], weighting)
+    side = torch.from_numpy(is_source)
+    return Cloud(codes.codes[side], weights.source), Cloud(codes.codes[~side], weights.target), weights
+
+
+def _slice(codes: CodeSet, start: int, end: int) -> CodeSet:
+    return replace(codes, codes=codes.codes[start:end], labels=codes.labels[start:end])
+
+
+class _Columns:
+    """A network's logits [N, K] in the order of `attributes`."""
+
+    def __init__(self, network: Any, attributes: Sequence[str]) -> None:
+        self._network = network
+        self._order = [network.attributes.index(a) for a in attributes]
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return self._network(x)[:, self._order]
+
+
+def _figures(fitted: FittedMap, weights: Weights, calibration: Calibration) -> dict[str, Any]:
+    return {
+        "scale": calibration.scale,
+        "target_change": calibration.change,
+        "attribute_preservation": calibration.preservation,
+        "steps": fitted.steps,
+        "best_step": fitted.best_step,
+        "loss_first": fitted.initial_loss,
+        "loss_best": fitted.best_loss,
+        "missing_combinations": [list(m) for m in weights.missing],
+    }
+
+
+def _summary(figures: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Means over all maps and by direction, and the figures of each map."""
+    summary: dict[str, Any] = {}
+    for figure in ("target_change", "attribute_preservation"):
+        for direction in DIRECTIONS:
+            values = [f[figure] for name, f in figures.items() if name.endswith(f"/{direction}")]
+            summary[f"{figure}_{direction}_mean"] = float(np.mean(values))
+    brief = ("scale", "target_change", "attribute_preservation")
+    summary["maps"] = {name: {key: round(f[key], 4) for key in brief} for name, f in figures.items()}
+    return summary

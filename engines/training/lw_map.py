@@ -1,0 +1,265 @@
+"""One Latent Wasserstein map: transport of the codes of one side of an attribute to the other (Doubinsky et al. 2023).
+
+    L = W(mu'_s, mu_t) + lambda * W_F(mu'_s, mu_s)                                                          (Eq. 4, 5)
+
+mu_s and mu_t are the weighted codes without and with what the edit brings, mu'_s the moved ones, W the Sinkhorn divergence
+with cost 1/2 ||x - y||^2 between codes and W_F the one between the scaled outputs of the latent classifier.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from engines.core.rng import numpy_generator, torch_generator
+from engines.losses.sinkhorn import attribute_features, sinkhorn_divergence
+
+__all__ = ["Cloud", "FittedMap", "LwOptions", "TransportSpace", "fit_map"]
+
+
+@dataclass(frozen=True)
+class LwOptions:
+    """How a map is trained. The paper's own setting is :meth:`as_printed`."""
+
+    steps: int = 150
+    batch: int = 512
+    learning_rate: float = 0.02
+    preservation: float = 1.0
+    """lambda of the attribute cost."""
+    rank: int = 16
+    """Inner size of the finished map's layers."""
+    map_components: int = 32
+    """Leading principal components that the map reads and changes."""
+    components: int = 64
+    """Leading principal components in which codes are compared; 0 compares the codes themselves."""
+    whitening: float = 0.5
+    """0 keeps the components' variances, 1 makes them equal, between: variance^(1 - whitening)."""
+    blur: float = 0.3
+    """Entropic scale, as a share of the root-mean-square distance of a code from the mean."""
+    own_units: bool = True
+    """Measure codes and attributes each in units of their spread, so that lambda and blur mean the same for every pack."""
+    initial_shift: bool = True
+    """Start at the difference of the weighted class means instead of at no change."""
+    input_noise: float = 0.5
+    """Noise on what the map sees, in standard deviations of the codes: keeps maps calm away from the training codes."""
+    check_steps: int = 10
+    patience_checks: int = 4
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """Weighted codes: one side of an attribute."""
+
+    codes: Tensor
+    """[n, L, D]"""
+    weights: np.ndarray
+    """float64 [n], sum 1"""
+
+    def mean(self) -> Tensor:
+        return torch.einsum("n,nld->ld", torch.from_numpy(self.weights).float(), self.codes)
+
+
+@dataclass(frozen=True)
+class FittedMap:
+    """The parameters of one map, in the layout of :class:`engines.editing.edit_maps.EditMaps`, and how they came about."""
+
+    left: Tensor
+    right: Tensor
+    bias: Tensor
+    steps: int
+    best_step: int
+    initial_loss: float
+    best_loss: float
+
+
+class TransportSpace:
+    """Linear coordinates of codes in which the transport cost is measured; a code's mean squared norm there is 1.
+
+    `unit` is what the coordinates were divided by.
+    """
+
+    def __init__(self, mean: Tensor, factors: Tensor, *, components: int, whitening: float) -> None:
+        """mean [L, D]; factors [r, L*D] with F^T F the covariance of the flattened codes, rows orthogonal (pack statistics).
+
+        components: leading principal components that count; 0 keeps the codes as they are, but for their unit.
+        whitening: a component of variance v enters with variance v^(1 - whitening).
+        """
+        self.mean = mean
+        variance = factors.square().sum(1)  # [r]
+        self._projection: Tensor | None = None
+        self.unit = variance.sum().sqrt()
+        if components:
+            kept = variance[:components]
+            axes = factors[:components] / kept.sqrt()[:, None]
+            self._projection = (axes * kept.pow(-whitening / 2)[:, None]).T  # [L*D, c]
+            self.unit = kept.pow(1 - whitening).sum().sqrt()
+
+    def __call__(self, codes: Tensor) -> Tensor:
+        """Coordinates [n, c] of codes [n, L, D]."""
+        flat = (codes - self.mean).flatten(1)
+        return (flat if self._projection is None else flat @ self._projection) / self.unit
+
+
+class _AffineMap(nn.Module):
+    """An affine map in the codes' leading principal coordinates, which every layer applies to itself.
+
+    A code's standardised coordinates s [r] are read from one layer alone, by least squares (A_l), changed by one matrix M that
+    all layers share, and written back along the part of the principal axes that lies in that layer (V_l):
+
+        H(w)_l = ((w_l - mean_l) A_l - c_l) M V_l + shift_l + beta V_l
+
+    c is the sources' mean, so that M says only how codes are changed differently, and shift + beta V what happens to all. With r^2 + r numbers to learn instead of 2 L D r the map cannot follow single samples, and all layers tell one story.
+    """
+
+    def __init__(self, mean: Tensor, factors: Tensor, centre: Tensor, shift: Tensor) -> None:
+        """factors: the r leading rows of the code statistics [r, L, D], axes times deviations; centre, shift: [L, D]."""
+        super().__init__()
+        count = len(factors)
+        per_layer = factors.transpose(0, 1)  # [L, r, D]
+        covariance = per_layer.transpose(1, 2) @ per_layer  # [L, D, D]
+        # A layer has at most r directions of its own here; the ridge keeps the others out.
+        ridge = 1e-3 * covariance.diagonal(dim1=1, dim2=2).sum(1)[:, None, None] / count
+        self.mean, self.shift, self.axes = mean, shift, per_layer
+        self.read = torch.linalg.solve(covariance + ridge * torch.eye(mean.shape[1]), per_layer.transpose(1, 2))  # [L, D, r]
+        self.centre = (centre - mean)[:, None] @ self.read  # [L, 1, r]
+        self.matrix = nn.Parameter(torch.zeros(count, count))
+        self.beta = nn.Parameter(torch.zeros(count))
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """H(codes) [n, L, D]."""
+        coordinates = (codes - self.mean).transpose(0, 1) @ self.read - self.centre  # [L, n, r]
+        return ((coordinates @ self.matrix + self.beta) @ self.axes).transpose(0, 1) + self.shift
+
+    @torch.no_grad()
+    def factored(self, rank: int) -> tuple[Tensor, Tensor, Tensor]:
+        """left [L, D, rank], right [L, rank, D] and bias [L, D]: M is cut to its `rank` largest singular values."""
+        u, singular, v = torch.linalg.svd(self.matrix)
+        root = singular[:rank].sqrt()
+        left, right = u[:, :rank] * root, (root[:, None] * v[:rank]) @ self.axes
+        bias = self.beta @ self.axes + self.shift - (self.centre @ left @ right).squeeze(1)
+        return self.read @ left, right, bias
+
+
+def fit_map(
+    source: Cloud,
+    target: Cloud,
+    held_out: tuple[Cloud, Cloud],
+    *,
+    space: TransportSpace,
+    factors: Tensor,
+    classifier: Callable[[Tensor], Tensor],
+    relevance: np.ndarray,
+    options: LwOptions,
+    seed: int,
+    deadline: float | None = None,
+    report: Callable[[int, float], None] = lambda step, loss: None,
+) -> FittedMap:
+    """The affine map that moves `source` to `target` and keeps what `relevance` [K] weighs.
+
+    held_out: source and target for early stopping, which is on the whole loss.
+    factors: [r, L*D], F^T F the covariance of the flattened codes.
+    classifier: codes to logits [n, K]. seed: draws batches and noise.
+    deadline: time.monotonic() at which to stop with the best so far.
+    report: hears the step and its held-out loss at every check.
+    """
+    weights = torch.from_numpy(relevance).float()
+    centre = source.mean()
+    shift = target.mean() - centre if options.initial_shift else torch.zeros_like(centre)
+    affine = _AffineMap(space.mean, factors[: options.map_components].view(-1, *centre.shape), centre, shift)
+    noise_scale = options.input_noise * float(factors.square().sum() / space.mean.numel()) ** 0.5
+    attribute_unit = _attribute_unit(classifier, source, weights)
+    # A cost in the codes' own unit, times the unit squared, is the cost of the codes as they are.
+    edit_weight = 1.0 if options.own_units else float(space.unit) ** 2
+    keep_weight = options.preservation * (1.0 if options.own_units else float(attribute_unit) ** 2)
+    optimiser = torch.optim.Adam(affine.parameters(), lr=options.learning_rate)
+
+    def loss_of(x: Cloud, y: Cloud, noise: Tensor | None) -> Tensor:
+        seen = x.codes if noise is None else x.codes + noise_scale * noise
+        moved = x.codes + affine(seen)
+        loss = edit_weight * _divergence(space(moved), space(y.codes), x.weights, y.weights, options.blur)
+        if keep_weight:
+            features = [attribute_features(classifier(codes), weights) / attribute_unit for codes in (moved, x.codes)]
+            loss = loss + keep_weight * _divergence(*features, x.weights, x.weights, options.blur)
+        return loss
+
+    batches = _Batches(source, target, options.batch, seed)
+    checks = [_largest(side, options.batch, seed) for side in held_out]
+    best_loss, best_step, best = float("inf"), 0, {}
+    initial_loss = 0.0
+    step = 0
+    while True:
+        if step % options.check_steps == 0:
+            with torch.no_grad():
+                held_out_loss = loss_of(*checks, None).item()
+            report(step, held_out_loss)
+            initial_loss = held_out_loss if step == 0 else initial_loss
+            if held_out_loss < best_loss:
+                best_loss, best_step = held_out_loss, step
+                best = copy.deepcopy(affine.state_dict())
+            elif step - best_step >= options.patience_checks * options.check_steps:
+                break
+        if step == options.steps or (deadline is not None and time.monotonic() > deadline):
+            break
+        x, y = batches.at(step)
+        noise = torch.randn(x.codes.shape, generator=torch_generator(seed, 3, step)) if noise_scale else None
+        loss = loss_of(x, y, noise)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        step += 1
+    affine.load_state_dict(best)
+    return FittedMap(*affine.factored(options.rank), step, best_step, initial_loss, best_loss)
+
+
+def _divergence(x: Tensor, y: Tensor, x_weights: np.ndarray, y_weights: np.ndarray, blur: float) -> Tensor:
+    a, b = (torch.from_numpy(w).to(x.dtype) for w in (x_weights, y_weights))
+    # Clouds of unit spread: nearly all distances are below 4.
+    return sinkhorn_divergence(x, y, x_weights=a, y_weights=b, blur=blur, diameter=4.0)
+
+
+@torch.no_grad()
+def _attribute_unit(classifier: Callable[[Tensor], Tensor], source: Cloud, weights: Tensor) -> Tensor:
+    """Root-mean-square distance of the source's attribute features from their mean: their unit."""
+    features = attribute_features(classifier(source.codes), weights)
+    return (features - features.mean(0)).square().sum(1).mean().sqrt().clamp_min(1e-6)
+
+
+def _part(cloud: Cloud, indices: np.ndarray) -> Cloud:
+    weights = cloud.weights[indices]
+    return Cloud(cloud.codes[torch.from_numpy(indices)], weights / weights.sum())
+
+
+def _largest(cloud: Cloud, count: int, seed: int) -> Cloud:
+    """At most `count` samples of positive mass, drawn once."""
+    useful = np.flatnonzero(cloud.weights > 0)
+    if len(useful) > count:
+        useful = numpy_generator(seed, 5).choice(useful, count, replace=False)
+    return _part(cloud, useful)
+
+
+class _Batches:
+    """min(n_s, n_t, batch) samples of each side, in epochs without repetition; samples of no mass stay out."""
+
+    def __init__(self, source: Cloud, target: Cloud, batch: int, seed: int) -> None:
+        self._sides = (source, target)
+        self._useful = tuple(np.flatnonzero(side.weights > 0) for side in self._sides)
+        self._count = min(batch, *(len(u) for u in self._useful))
+        self._seed = seed
+
+    def at(self, step: int) -> tuple[Cloud, Cloud]:
+        x, y = (self._draw(side, step) for side in (0, 1))
+        return x, y
+
+    def _draw(self, side: int, step: int) -> Cloud:
+        useful = self._useful[side]
+        # The last batch of an epoch is dropped where it would be smaller than the others.
+        per_epoch = len(useful) // self._count
+        epoch, place = divmod(step, per_epoch)
+        order = numpy_generator(self._seed, 7, side, epoch).permutation(useful)
+        return _part(self._sides[side], order[place * self._count : (place + 1) * self._count])

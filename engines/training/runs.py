@@ -1,0 +1,90 @@
+"""A training run's folder: resolved configuration, JSON-lines log, checkpoint and sample pictures."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from engines.core.atomic import replacing, write_json
+from engines.core.errors import RunError
+from engines.core.paths import data_dir
+
+__all__ = ["Run", "run_folder"]
+
+_CHECKPOINT = "checkpoint.pt"
+
+
+def run_folder(pack_id: str, what: str, folder: str | Path | None = None) -> Path:
+    """Where a run lies: `folder`, or ``<data dir>/runs/<pack>/<what>``."""
+    return Path(folder) if folder else data_dir() / "runs" / pack_id / what
+
+
+class Run:
+    """One training run. All seconds count across resumed sessions, so that a budget means total training time."""
+
+    def __init__(self, folder: Path, config: dict[str, Any], seconds_before: float) -> None:
+        self.folder = folder
+        self.config = config
+        self._seconds_before = seconds_before
+        self._started = time.monotonic()
+
+    @classmethod
+    def open(cls, folder: Path, config: dict[str, Any], *, resume: bool) -> Run:
+        """Starts a run in `folder`, or goes on with the one that lies there.
+
+        Raises RunError when there is a run and `resume` is false, or none and `resume` is true, or when the
+        configuration that it was started with differs in anything but its time budget.
+        """
+        path = folder / "config.json"
+        checkpoint = folder / _CHECKPOINT
+        if resume:
+            if not checkpoint.exists():
+                raise RunError(f"There is no checkpoint to resume from in {folder}; start without --resume.")
+            before = json.loads(path.read_text(encoding="utf-8"))
+            changed = sorted(k for k in before.keys() | config.keys() if k != "minutes" and before.get(k) != config.get(k))
+            if changed:
+                raise RunError(
+                    f"The run in {folder} was started with another {', '.join(changed)}; use the same, or another --run."
+                )
+        elif checkpoint.exists():
+            raise RunError(f"{folder} already holds a run; add --resume to go on with it, or name another folder with --run.")
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(path, config)
+        seconds_before = 0.0
+        if resume:
+            seconds_before = float(torch.load(checkpoint, weights_only=True)["seconds"])
+        return cls(folder, config, seconds_before)
+
+    @property
+    def seconds(self) -> float:
+        """Training time so far, resumed sessions included."""
+        return self._seconds_before + time.monotonic() - self._started
+
+    def log(self, **numbers: float | int | str) -> None:
+        """Appends one JSON line to ``log.jsonl``."""
+        record = {"seconds": round(self.seconds, 1), **numbers}
+        with (self.folder / "log.jsonl").open("a", encoding="utf-8") as log:
+            log.write(json.dumps({k: round(v, 6) if isinstance(v, float) else v for k, v in record.items()}) + "\n")
+
+    def save_checkpoint(self, state: dict[str, Any]) -> None:
+        """Replaces the checkpoint by nested dicts of tensors and numbers, atomically."""
+        with replacing(self.folder / _CHECKPOINT) as temporary:
+            torch.save({"seconds": self.seconds, "state": state}, temporary)
+
+    def load_checkpoint(self) -> dict[str, Any] | None:
+        """The state of the last checkpoint, or None in a fresh run. Only tensors and plain values are read."""
+        path = self.folder / _CHECKPOINT
+        return torch.load(path, weights_only=True)["state"] if path.exists() else None
+
+    def picture(self, name: str, pixels: np.ndarray) -> Path:
+        """Saves uint8 RGB [H, W, 3] as ``<name>.png`` in the run's folder."""
+        path = self.folder / f"{name}.png"
+        with replacing(path) as temporary:
+            Image.fromarray(pixels).save(temporary)
+        return path

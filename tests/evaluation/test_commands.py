@@ -1,0 +1,194 @@
+"""The evaluation commands from end to end: the tiny pack, a few real renders, true counterfactuals."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engines.core.errors import OptionError
+from engines.core.paths import DATA_DIR_VARIABLE
+from engines.evaluation import edits, generator, inversion, predictors
+from engines.evaluation.benchmarks import inversion as inversion_benchmark
+from engines.evaluation.benchmarks import live, render
+from tests.tiny_pack import TINY_ATTRIBUTES
+
+pytestmark = pytest.mark.train
+
+N = 6
+
+
+@pytest.fixture(scope="module")
+def renders(tmp_path_factory) -> Path:
+    """One data folder for all tests of this module: pictures are rendered once."""
+    return tmp_path_factory.mktemp("renders")
+
+
+@pytest.fixture(autouse=True)
+def _shared_renders(renders, tiny_pack, monkeypatch):
+    monkeypatch.setenv(DATA_DIR_VARIABLE, str(renders))
+
+
+def _run(module: ModuleType, *words: str, **given: Any) -> dict[str, Any]:
+    """As the command line calls it; --pack, --seed, --device and --out are the command line's own."""
+    parser = argparse.ArgumentParser()
+    module.add_arguments(parser)
+    arguments = parser.parse_args(list(words))
+    vars(arguments).update({"pack": "tiny", "seed": 0, "device": "cpu", "progress": lambda record: None, **given})
+    return module.run(arguments)
+
+
+def _rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "table.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+EDIT_WORDS = ("--n", str(N), "--attributes", "Eyeglasses,Smiling", "--per-attribute", "3", "--sweep", "2", "--processes", "1")
+
+
+def test_edits_give_every_figure_that_scripts_rely_on_and_the_same_bytes_again(tmp_path, renders):
+    result = _run(edits, *EDIT_WORDS, out=tmp_path / "one")
+    kept = sorted((renders / "cache" / "counterfactuals").iterdir())
+    stamps = [path.stat().st_mtime_ns for path in kept]
+    assert _run(edits, *EDIT_WORDS, out=tmp_path / "two") == result
+    assert _contents(tmp_path / "one") == _contents(tmp_path / "two")
+    assert [path.stat().st_mtime_ns for path in kept] == stamps, "the second run renders nothing"
+
+    assert json.loads((tmp_path / "one" / "result.json").read_text())["result"] == result
+    assert set(result) <= {"Eyeglasses", "Smiling", "mean"} and "mean" in result
+    keys = {"target_change", "attribute_preservation", "identity", "counterfactual_distance", "unedited_distance", "alpha", "n"}
+    edited = [(a, d, f) for a, ds in result.items() for d, fs in ds.items() for f in fs.values()]
+    assert edited and all(keys <= set(figures) for _, _, figures in edited)
+    assert sum(figures["n"] for a, _, figures in edited if a != "mean") == result["mean"]["both"]["LW"]["n"]
+    assert keys | {"attribute", "direction", "family", "command"} <= set(_rows(tmp_path / "one")[0])
+    assert {"edits-LW.png", "curves.png", "curves-by-attribute.png"} <= set(_contents(tmp_path / "one"))
+
+
+def test_the_distance_to_the_truth_is_that_of_the_renders(tmp_path):
+    """Again by hand for one edit, from the facade of the data: the same portrait, the attribute flipped."""
+    from engines.data import faces
+    from engines.data.sets import rendered_set
+    from engines.evaluation.judges import Judges, fitted
+    from engines.packs.registry import open_pack
+
+    words = ("--n", str(N), "--attributes", "Smiling", "--sweep", "0", "--processes", "1")
+    result = _run(edits, *words, out=tmp_path)["Smiling"]
+    shown = rendered_set("faces", "test", N)
+    k = shown.attributes.index("Smiling")
+    judges = Judges(open_pack("tiny"))
+    for direction, value in (("add", True), ("remove", False)):
+        chosen = [i for i in range(N) if shown.labels[i, k] != value]
+        if not chosen:
+            assert direction not in result
+            continue
+        truths = fitted(
+            np.stack([faces.render(faces.counterfactual(shown.portraits[i], "Smiling", value)) for i in chosen]), 32
+        )
+        pictures = fitted(np.asarray(shown.images), 32)
+        reconstructions = judges.pictures(judges.codes(pictures))[chosen]
+        distance = np.mean(((reconstructions.astype(float) - truths) / 127.5) ** 2)
+        assert result[direction]["LW"]["unedited_distance"] == pytest.approx(distance, rel=1e-4)
+        assert result[direction]["LW"]["n"] == len(chosen)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--attributes", "Smile"), "--attributes Smile: pack tiny has edits for Eyeglasses"),
+        (("--method", "adam"), "--method adam: pack tiny offers encoder"),
+        (("--alpha", "0"), "--alpha above 0"),
+        (("--n", "0"), "--n 0: at least one picture"),
+        (("--compare", "LT"), "write FAMILY=DIR"),
+        (("--compare", "LW=somewhere"), "not LW"),
+    ],
+)
+def test_bad_options_are_named(tmp_path, words, message):
+    with pytest.raises(OptionError, match=message):
+        _run(edits, *words, out=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_another_pack_with_the_same_maps_gets_the_same_figures(tmp_path, tiny_pack):
+    words = ("--n", "3", "--attributes", "Male", "--sweep", "0", "--processes", "1", "--compare", f"LW*={tiny_pack.folder}")
+    result = _run(edits, *words, out=tmp_path)
+    for families in result["Male"].values():
+        assert families["LW*"] == families["LW"]
+    assert (tmp_path / "edits-LW-star.png").exists()
+
+
+def test_inversion_compares_the_methods(tmp_path):
+    words = ("--n", "3", "--methods", "encoder,encoder-refine", "--steps", "3")
+    result = _run(inversion, *words, out=tmp_path)
+    assert list(result) == ["encoder", "encoder-refine"]
+    for figures in result.values():
+        assert {"mse_median", "mse_mean", "perceptual_mean", "seconds_mean", "n", "identity_mean", "attributes_kept"} <= set(
+            figures
+        )
+        assert figures["n"] == 3
+    assert result["encoder-refine"]["mse_mean"] <= result["encoder"]["mse_mean"]
+    assert [row["method"] for row in _rows(tmp_path)] == list(result)
+    with pytest.raises(OptionError, match="--methods best: pack tiny offers encoder"):
+        _run(inversion, "--methods", "best", out=tmp_path)
+
+
+def test_predictors_are_judged_on_renders_and_reconstructions(tmp_path):
+    result = _run(predictors, "--n", str(N), out=tmp_path)
+    assert set(result["balanced_accuracy"]) == set(TINY_ATTRIBUTES)
+    assert set(result["balanced_accuracy_on_reconstructions"]) == set(TINY_ATTRIBUTES)
+    assert [row["attribute"] for row in _rows(tmp_path)] == [*TINY_ATTRIBUTES, "mean"]
+    assert _run(predictors, "--n", str(N), out=tmp_path / "again") == result
+
+
+def test_generator_report_repeats(tmp_path):
+    words = ("--n", str(N), "--path-samples", "4")
+    result = _run(generator, *words, out=tmp_path / "one")
+    assert {"fd_ratio", "precision", "recall"} <= set(result) and result["fd_ratio"] > 0
+    assert _run(generator, *words, out=tmp_path / "two") == result
+    assert _contents(tmp_path / "one") == _contents(tmp_path / "two")
+    assert {"samples-1.png", "samples-0.7.png", "nearest-training.png"} <= set(_contents(tmp_path / "one"))
+
+
+# ---- benchmarks -----------------------------------------------------------------------------------------------------
+
+
+def test_live_benchmark_paints_the_same_frame_both_ways(tiny_pack):
+    from engines.evaluation.inversion import inverted
+    from engines.evaluation.judges import samples
+    from engines.session.live import render as live_frame
+    from engines.session.state import EditState
+
+    result = _run(live, "--repeats", "3")
+    assert {"frame_ms_median", "frame_ms_p95", "baseline_ms_median", "frame_ratio"} <= set(result)
+    assert result["frame_ms_median"] <= result["frame_ms_p95"]
+    crop = samples(tiny_pack, 1, seed=0)[0]
+    found = inverted(tiny_pack, crop, "encoder", seconds=None, steps=None, seed=0)
+    frame = live_frame(tiny_pack, found, EditState("tiny", found.id, (("Male", 1.0),)))
+    picture, readings, similarity = live.plain_frame(tiny_pack, crop, {"Male": 1.0})
+    assert np.abs(picture.astype(int) - frame.image).max() <= 1
+    assert list(readings) == list(frame.attributes)
+    assert list(readings.values()) == pytest.approx(list(frame.attributes.values()), abs=0.01)
+    assert similarity == pytest.approx(frame.identity_similarity, abs=0.01)
+
+
+def test_other_benchmarks_name_their_units():
+    result = _run(inversion_benchmark, "--repeats", "2", "--steps", "3")
+    assert {"encoder_ms_median", "refine_steps_per_sec", "steps_ratio", "baseline"} <= set(result)
+    result = _run(render, "--n", "2")
+    assert {"render_ms_per_picture", "render_ms_p95"} <= set(result)
+
+
+def test_bad_benchmark_options_are_named():
+    with pytest.raises(OptionError, match="--repeats 0"):
+        _run(live, "--repeats", "0")
+    with pytest.raises(OptionError, match="--steps 0"):
+        _run(inversion_benchmark, "--steps", "0")

@@ -1,0 +1,83 @@
+"""The card says what the manifest and the reports say, and is frank about what is missing, old or weak."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from pathlib import Path
+
+import pytest
+
+from engines.core.errors import OptionError
+from engines.evaluation import model_card
+
+
+def _result(folder: Path, what: str, figures: dict, *, weights: str, pack: str = "tiny", extra: str = "") -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    command = f"python -m engines evaluate {what} --pack {pack}{extra} --seed 0"
+    source = {"command": command, "seed": 0, "pack": pack, "weights": weights}
+    (folder / "result.json").write_text(json.dumps({"provenance": source, "result": figures}))
+
+
+@pytest.fixture
+def results(tiny_pack, tmp_path: Path) -> Path:
+    folder = tmp_path / "results"
+    accuracies = {"Eyeglasses": 0.97, "Smiling": 0.61}
+    predictors = {"balanced_accuracy": accuracies, "balanced_accuracy_on_reconstructions": accuracies, "calibration_error": {}}
+    row = {"target_change": 0.9, "attribute_preservation": 0.95, "identity": 0.8, "n": 7}
+    good, bad = (
+        {"counterfactual_distance": 0.02, "unedited_distance": 0.03},
+        {"counterfactual_distance": 0.05, "unedited_distance": 0.03},
+    )
+    edits = {
+        "Male": {"add": {"LW": {**row, **bad}}, "remove": {"LW": {**row, **good, "target_change": 0.2}}},
+        "Beard": {"add": {"LW": {**row, **good, "target_change": None}}},
+        "mean": {"both": {"LW": {**row, **good}}},
+    }
+    _result(folder / "a", "predictors", {**predictors, "balanced_accuracy_mean": 0.79}, weights=tiny_pack.weights_hash)
+    _result(folder / "b", "edits", edits, weights="feedfeed")
+    _result(folder / "c", "inversion", {"encoder": {"mse_median": 0.5}}, weights="x", extra=" --set faces-ood")
+    _result(folder / "d", "generator", {"fd_ratio": 99}, weights="x", pack="other")
+    return folder
+
+
+def test_the_card_is_written_and_names_what_is_missing_and_outdated(tiny_pack, results, tmp_path):
+    """Pictures of another kind and of another pack are not this pack's figures."""
+    found = model_card.run(Namespace(pack="tiny", results=results, out=tmp_path))
+    assert found == {"card": str(tmp_path / "MODEL_CARD.md"), "missing": ["generator", "inversion"], "outdated": ["edits"]}
+    text = (tmp_path / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "Not measured: no report of `evaluate generator`" in text and "99" not in text
+    assert "**Measured on other weights (`feedfeed`)" in text
+    assert tiny_pack.weights_hash in text and "tests/tiny_pack.py" in text
+    for kind in tiny_pack.manifest.components:
+        assert f"| {kind} |" in text
+
+
+def test_weak_spots_are_listed_from_the_figures(tiny_pack, results):
+    text = model_card.render_card(tiny_pack, model_card.read_results(results, "tiny"))
+    assert "about: Smiling (0.61)." in text
+    assert "change less than half of the pictures: Male remove." in text
+    assert "difference: Male add." in text
+
+
+def test_the_same_reports_make_the_same_card(tiny_pack, results):
+    found = model_card.read_results(results, "tiny")
+    assert model_card.render_card(tiny_pack, found) == model_card.render_card(tiny_pack, found)
+
+
+def test_two_reports_of_one_kind_are_refused(tiny_pack, results):
+    _result(results / "again", "predictors", {}, weights="x")
+    with pytest.raises(OptionError, match="two reports of `evaluate predictors` on pack tiny"):
+        model_card.read_results(results, "tiny")
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"provenance": {"command": "python"}, "result": {}}'])
+def test_a_damaged_result_is_named(tmp_path, text):
+    (tmp_path / "result.json").write_text(text)
+    with pytest.raises(OptionError, match=r"result\.json is not the result of an evaluation"):
+        model_card.read_results(tmp_path, "tiny")
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(OptionError, match="there is no such folder"):
+        model_card.read_results(tmp_path / "nowhere", "tiny")

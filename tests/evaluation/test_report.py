@@ -1,0 +1,81 @@
+"""Reports name what made them, and a second run writes the same bytes."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from engines.core.rng import numpy_generator
+from engines.evaluation.curves import Chart, Line, draw_charts
+from engines.evaluation.report import Provenance, ReportFolder, markdown_table, plain
+
+SOURCE = Provenance.of("evaluate edits", {"n": 3, "method": None, "alpha": 1.0}, seed=5, pack="tiny", weights="0123abcd")
+
+
+def _write(folder: Path) -> None:
+    report = ReportFolder(folder, "A title", SOURCE)
+    report.table([{"x": 1.5, "y": float("nan")}])
+    report.picture("noise", numpy_generator(1).integers(0, 256, (8, 8, 3)).astype(np.uint8), "Noise.")
+    report.write([{"a": np.float32(0.1), "n": 3}, {"b": True}], {"A": {"add": {"rate": 1 / 3, "none": float("nan")}}})
+
+
+def test_the_command_line_names_every_option_that_was_given():
+    assert SOURCE.command == "python -m engines evaluate edits --pack tiny --n 3 --alpha 1.0 --seed 5"
+
+
+def test_a_second_run_writes_the_same_bytes_wherever_it_writes(tmp_path: Path):
+    _write(tmp_path / "one")
+    _write(tmp_path / "two")
+    names = sorted(path.name for path in (tmp_path / "one").iterdir())
+    assert names == ["noise.png", "report.md", "result.json", "table.csv"]
+    for name in names:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_every_file_names_command_seed_pack_and_weights(tmp_path: Path):
+    _write(tmp_path)
+    for name in ("table.csv", "report.md", "result.json"):
+        text = (tmp_path / name).read_text(encoding="utf-8")
+        assert SOURCE.command in text and "0123abcd" in text and "tiny" in text
+    assert Image.open(tmp_path / "noise.png").text == {
+        "command": SOURCE.command,
+        "seed": "5",
+        "pack": "tiny",
+        "weights": "0123abcd",
+    }
+
+
+def test_table_columns_are_the_keys_and_missing_cells_are_empty(tmp_path: Path):
+    _write(tmp_path)
+    first, second = csv.DictReader((tmp_path / "table.csv").open(encoding="utf-8"))
+    assert (first["a"], first["n"], first["b"]) == ("0.1", "3", "")
+    assert second["b"] == "True"
+
+
+def test_json_is_strict_and_rounded(tmp_path: Path):
+    _write(tmp_path)
+    record = json.loads((tmp_path / "result.json").read_text(), parse_constant=pytest.fail)
+    assert record["result"] == {"A": {"add": {"rate": 0.333333, "none": None}}}
+
+
+def test_plain_unpacks_arrays_and_tuples():
+    assert plain({"x": (np.int64(2), np.array([1.0, np.inf]), "text")}) == {"x": [2, [1.0, None], "text"]}
+
+
+def test_markdown_shows_a_dash_for_what_is_missing():
+    lines = markdown_table([{"x": 0.12345, "name": "a|b"}, {"x": (0.5, 1e-4)}]).splitlines()
+    assert lines == ["| x | name |", "| --- | --- |", "| 0.123 | a\\|b |", "| 0.500 to 0.0001 | – |"]
+
+
+def test_charts_are_the_same_pixels_each_time_and_show_their_lines():
+    chart = Chart("title", "x", "y", [Line("one", [0, 1, 2], [0.0, float("nan"), 1.0])])
+    empty = Chart("title", "x", "y", [Line("one", [0, 1, 2], [float("nan")] * 3)])
+    drawn = draw_charts([chart, chart], columns=2)
+    assert drawn.shape == (260, 520, 3) and drawn.dtype == np.uint8
+    assert np.array_equal(drawn, draw_charts([chart, chart], columns=2))
+    assert not np.array_equal(drawn, draw_charts([empty, empty], columns=2))

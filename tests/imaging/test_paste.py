@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from engines.imaging.align import Alignment, resample
+from engines.imaging.paste import paste_back
+from tests.imaging.test_align import photo, turned
+
+R = 64
+
+
+def crops(value: int = 100) -> np.ndarray:
+    return np.full((R, R, 3), value, np.uint8)
+
+
+def smooth_edit(strength: float = 60, spread: float = 8) -> tuple[np.ndarray, np.ndarray]:
+    """A reconstruction and the same with a smooth bump in the middle."""
+    y, x = np.mgrid[0:R, 0:R] + 0.5
+    bump = strength * np.exp(-((x - R / 2) ** 2 + (y - R / 2) ** 2) / (2 * spread**2))
+    return crops(), np.clip(crops() + bump[..., None], 0, 255).round().astype(np.uint8)
+
+
+@pytest.mark.parametrize("alignment", [turned(3, 0.3, (150, 130), R), turned(0.4, 1, (150, 130), R), turned(9, 0, (0, 0), R)])
+def test_no_edit_gives_the_photo_bit_for_bit(alignment):
+    pixels = np.random.default_rng(0).integers(0, 256, (260, 300, 3), dtype=np.uint8)
+    crop = np.random.default_rng(1).integers(0, 256, (R, R, 3), dtype=np.uint8)
+    result = paste_back(pixels, alignment, crop, crop.copy())
+    assert np.array_equal(result, pixels)
+    assert result is not pixels
+
+
+@pytest.mark.parametrize("span", [0.4, 1, 2.7, 8])
+@pytest.mark.parametrize("levels", [9, -40])
+def test_a_constant_difference_is_added_inside_and_nothing_outside(span, levels):
+    pixels = np.full((700, 800, 3), 120, np.uint8)
+    alignment = turned(span, 0.3, (400, 350), R)
+    added = paste_back(pixels, alignment, crops(100), crops(100 + levels)).astype(int) - 120
+    centres = np.stack(np.meshgrid(np.arange(800) + 0.5, np.arange(700) + 0.5), axis=-1)
+    from_edge = (R / 2 - np.abs(alignment.to_crop(centres) - R / 2)).min(axis=-1)
+    assert (added[from_edge > 0.1 * R] == levels).all()
+    assert (added[from_edge < 0] == 0).all()
+    assert ((np.sign(levels) * added >= 0) & (np.abs(added) <= abs(levels))).all()
+
+
+def test_the_crops_edge_does_not_show():
+    pixels = np.full((600, 600, 3), 120, np.uint8)
+    result = paste_back(pixels, turned(6, 0.0, (300, 300), R), crops(100), crops(200))
+    steps = np.abs(np.diff(result[300, :, 0].astype(int)))
+    # 100 levels over 7 % of the crop; a smooth step is at most 1.5 times as steep as a straight one.
+    assert steps.max() <= np.ceil(1.6 * 100 / (0.07 * R * 6)) + 1
+
+
+def test_what_is_pasted_is_seen_when_the_photo_is_aligned_again():
+    """Cropping after pasting shows the edit itself: the two samplings are inverse to each other for smooth edits."""
+    for span in (0.5, 1.3, 4, 9):
+        pixels = photo(700, 700) // 2 + 40
+        alignment = turned(span, 0.4, (350, 350), R)
+        reconstruction, edited = smooth_edit()
+        result = paste_back(pixels, alignment, reconstruction, edited)
+        seen = resample(result, alignment).astype(float) - resample(pixels, alignment)
+        # Enlarging below the photo's resolution costs the peak of the bump a little.
+        assert np.abs(seen - (edited.astype(float) - reconstruction)).max() < 3
+
+
+def test_an_edge_in_the_difference_gets_no_halo():
+    edited = crops()
+    edited[:, R // 2 :] += 90
+    pixels = np.full((700, 700, 3), 120, np.uint8)
+    added = paste_back(pixels, turned(9, 0.2, (350, 350), R), crops(), edited).astype(int) - 120
+    assert added.min() == 0
+    assert added.max() == 90
+
+
+def test_detail_of_the_photo_is_kept_under_the_edit():
+    """Where the difference is constant the photo's own differences between pixels are those of before."""
+    pixels = (photo(500, 500) // 2 + 60).astype(np.uint8)
+    result = paste_back(pixels, turned(5, 0.1, (250, 250), R), crops(100), crops(130))
+    middle = (slice(150, 350), slice(150, 350))
+    assert np.array_equal(result[middle].astype(int), pixels[middle].astype(int) + 30)
+
+
+def test_values_are_clipped_and_do_not_wrap():
+    pixels = np.full((200, 200, 3), 250, np.uint8)
+    assert paste_back(pixels, turned(3, 0, (100, 100), R), crops(100), crops(200))[100, 100].tolist() == [255] * 3
+    assert paste_back(255 - pixels, turned(3, 0, (100, 100), R), crops(200), crops(100))[100, 100].tolist() == [0] * 3
+
+
+@pytest.mark.parametrize("span", [0.7, 6])
+def test_a_crop_beyond_the_photo_is_pasted_as_into_a_larger_photo(span):
+    larger = photo(800, 800)
+    inner = larger[200:600, 200:600]
+    alignment = turned(span, 0.6, (15, 380), R)
+    shifted = Alignment(np.column_stack([alignment.matrix[:, :2], alignment.to_crop(np.array((-200, -200)))]), R)
+    reconstruction, edited = smooth_edit(spread=20)
+    cut = paste_back(larger, shifted, reconstruction, edited)[200:600, 200:600]
+    difference = paste_back(inner, alignment, reconstruction, edited).astype(int) - cut
+    # The same sums in another order: a value in the middle between two levels may fall to either.
+    assert np.abs(difference).max() <= 1
+    assert (difference != 0).mean() < 1e-3
+
+
+def test_a_crop_that_misses_the_photo_changes_nothing():
+    assert np.array_equal(paste_back(photo(), turned(1, 0, (5000, 5000), R), crops(0), crops(200)), photo())
+
+
+def test_only_the_surroundings_of_the_edit_change():
+    reconstruction = crops()
+    edited = reconstruction.copy()
+    edited[40:44, 20:24] += 50
+    pixels = photo(700, 700)
+    alignment = turned(8, 0.25, (350, 350), R)
+    changed = (paste_back(pixels, alignment, reconstruction, edited) != pixels).any(axis=2)
+    rows, columns = np.nonzero(changed)
+    reached = alignment.to_crop(np.stack([columns + 0.5, rows + 0.5], axis=1))
+    assert changed.any()
+    assert (reached.min(axis=0) > (20 - 2, 40 - 2)).all()
+    assert (reached.max(axis=0) < (24 + 2, 44 + 2)).all()
+
+
+def test_flicker_of_single_levels_is_not_an_edit():
+    flicker = (np.random.default_rng(0).random((R, R, 1)) < 0.15).astype(np.uint8)
+    pixels = photo()
+    assert np.array_equal(paste_back(pixels, turned(3, 0.1, (130, 150), R), crops(), crops() + flicker), pixels)
+
+
+def test_rounding_has_no_bias():
+    """What is added sums to the difference times the area, for a difference mostly of parts of levels."""
+    reconstruction, edited = smooth_edit(strength=12, spread=14)
+    pixels = np.full((800, 800, 3), 120, np.uint8)
+    alignment = turned(7.3, 0.3, (400, 400), R)
+    added = paste_back(pixels, alignment, reconstruction, edited).astype(int) - 120
+    inside = slice(8, -8)
+    expected = (edited.astype(int) - reconstruction)[inside, inside].sum() * 7.3**2
+    centres = np.stack(np.meshgrid(np.arange(800) + 0.5, np.arange(800) + 0.5), axis=-1)
+    seen = (np.abs(alignment.to_crop(centres) - R / 2) < R / 2 - 8).all(axis=-1)
+    assert added[seen].sum() == pytest.approx(expected, rel=0.01)
+
+
+def test_a_crop_finer_than_the_photo_is_averaged():
+    """One photo pixel that spans the whole crop gets about the mean of what the crop adds."""
+    pixels = np.full((1, 1, 3), 100, np.uint8)
+    alignment = Alignment(np.array([[R, 0, 0], [0, R, 0]]), R)
+    edited = crops()
+    edited[:, : R // 2] += 80
+    added = int(paste_back(pixels, alignment, crops(), edited)[0, 0, 0]) - 100
+    feather = 0.07
+    assert added == pytest.approx(40 * (1 - feather) ** 2, abs=2)
+
+
+def test_wrong_shapes_are_programming_errors():
+    alignment = turned(1, 0, (0, 0), R)
+    with pytest.raises(ValueError, match="64 x 64"):
+        paste_back(photo(), alignment, crops()[:32], crops())
+    with pytest.raises(ValueError, match="uint8"):
+        paste_back(photo().astype(float), alignment, crops(), crops())

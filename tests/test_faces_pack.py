@@ -1,0 +1,110 @@
+"""The bundled pack ``faces``: photographs become codes, and sliders do to them what they say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from engines import api
+from engines.core.paths import repository_dir
+
+EXAMPLES_DIR = repository_dir() / "assets" / "examples"
+EXAMPLES = sorted(path for path in EXAMPLES_DIR.glob("*") if path.suffix in (".png", ".jpg"))
+# Visible at 128 px, and common enough among the renders that the maps must know them.
+PLAIN_TO_SEE = ("Eyeglasses", "Smiling", "Beard", "Gray_Hair", "Long_Hair", "Male")
+STEPS = 60
+
+
+def test_there_are_examples():
+    assert EXAMPLES
+
+
+@pytest.fixture(scope="module")
+def pack() -> api.Pack:
+    return api.open_pack("faces")
+
+
+@pytest.fixture(scope="module")
+def astronaut(pack) -> tuple[api.Picture, api.Inversion]:
+    """A public-domain photograph (NASA), and its codes."""
+    picture = api.read_image(EXAMPLES_DIR / "astronaut.jpg")
+    return picture, api.finish(api.invert(pack, picture, steps=STEPS))
+
+
+@pytest.fixture(scope="module")
+def people(pack) -> list[api.Inversion]:
+    """People who do not exist."""
+    return [api.surprise(pack, seed) for seed in range(12)]
+
+
+def test_the_pack_is_listed_with_what_the_editor_needs(pack):
+    (info,) = [info for info in api.list_packs() if info.id == "faces"]
+    assert info == api.pack_info(pack)
+    assert info.resolution == 128
+    assert set(PLAIN_TO_SEE) <= {attribute.id for attribute in info.attributes}
+    assert all(a.alpha_min < 0 < a.calibrated_alpha <= a.alpha_max for a in info.attributes)
+
+
+@pytest.mark.parametrize("path", EXAMPLES[:4], ids=lambda path: path.stem)
+def test_the_examples_have_faces_and_are_reconstructed(pack, path):
+    inversion = api.finish(api.invert(pack, api.read_image(path), steps=STEPS))
+    assert not any("No face" in warning for warning in inversion.warnings)
+    # The best single colour leaves .2 to .3 of such a picture.
+    flat = inversion.crop.reshape(-1, 3) / 127.5
+    assert inversion.mse < 0.25 * flat.var(0).mean()
+
+
+def test_refining_brings_a_photograph_near(pack, astronaut):
+    picture, refined = astronaut
+    encoded = api.finish(api.invert(pack, picture, method="encoder"))
+    assert np.array_equal(encoded.crop, refined.crop)
+    assert refined.mse < 0.5 * encoded.mse
+    assert refined.perceptual < encoded.perceptual
+
+
+def test_glasses_come_and_go_on_a_photograph(pack, astronaut):
+    picture, inversion = astronaut
+    before = api.render(pack, inversion, {})
+    assert before.attributes["Eyeglasses"] < 0.5
+    with_glasses = api.render(pack, inversion, {"Eyeglasses": 1.5})
+    assert with_glasses.attributes["Eyeglasses"] > 0.5
+    readings = {reading.id: reading for reading in api.report(pack, inversion, with_glasses)}
+    assert readings["Eyeglasses"].changed
+    # The photo changes about the eyes and keeps its corners.
+    exported = api.export(pack, inversion, with_glasses, picture)
+    assert exported.shape == picture.pixels.shape
+    assert np.array_equal(exported[:20, :20], picture.pixels[:20, :20])
+    assert not np.array_equal(exported, picture.pixels)
+    assert api.export(pack, inversion, before, picture).tobytes() == picture.pixels.tobytes()
+
+
+@pytest.mark.parametrize("attribute", PLAIN_TO_SEE)
+def test_adding_and_removing_move_the_reading(pack, people, attribute):
+    before = np.array([api.render(pack, person, {}).attributes[attribute] for person in people])
+    for direction, group in ((1, before < 0.5), (-1, before >= 0.5)):
+        chosen = [person for person, member in zip(people, group, strict=True) if member]
+        after = np.array([api.render(pack, person, {attribute: 1.0 * direction}).attributes[attribute] for person in chosen])
+        if len(chosen) >= 2:
+            assert (direction * (after - before[group])).mean() > 0.25
+    assert (before < 0.5).any()
+
+
+def test_no_slider_goes_the_wrong_way(pack, people):
+    wrong = []
+    for attribute in pack.manifest.attributes:
+        less, more = (
+            np.mean([api.render(pack, person, {attribute.id: alpha}).attributes[attribute.id] for person in people[:6]])
+            for alpha in (-1.0, 1.0)
+        )
+        if not less < more:
+            wrong.append(attribute.id)
+    assert not wrong
+
+
+def test_a_small_edit_keeps_the_person(pack, people):
+    similarities = [api.render(pack, person, {"Smiling": 0.5}).identity_similarity for person in people]
+    assert np.median(similarities) > 0.7
+
+
+def test_sliders_back_at_zero_give_the_reconstruction(pack, astronaut):
+    _, inversion = astronaut
+    assert api.render(pack, inversion, {"Smiling": 0.0}).image.tobytes() == inversion.reconstruction.tobytes()

@@ -1,0 +1,111 @@
+"""The three stages of ``train gan`` on tiny networks: what each promises, on data whose answer is known."""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+import torch
+from geomloss import SamplesLoss
+
+from engines.core.rng import torch_generator
+from engines.encoders.w_plus import EncoderConfig, WPlusEncoder
+from engines.generators.stylegan2 import Discriminator, Generator, StyleGAN2Config
+from engines.training.adversarial import train_adversarial
+from engines.training.autoencoding import Autoencoder, held_out_mse, train_autoencoder
+from engines.training.mapping_fit import fit_mapping
+from engines.training.runs import Run
+from engines.training.schedule import Schedule
+
+_CHANNELS = {4: 16, 8: 16, 16: 12, 32: 8}
+_CONFIG = StyleGAN2Config(resolution=32, z_dim=8, w_dim=8, mapping_layers=2, channels=_CHANNELS)
+
+
+def _arguments() -> argparse.Namespace:
+    return argparse.Namespace(seed=3, progress=lambda record: None)
+
+
+def _model() -> Autoencoder:
+    torch.manual_seed(0)
+    encoder = WPlusEncoder(EncoderConfig(resolution=32, layers=8, dim=8, channels=_CHANNELS, hidden=16))
+    return Autoencoder.of(Generator(_CONFIG, seed=1), encoder)
+
+
+def _pictures(count: int = 64) -> np.ndarray:
+    """Two-colour pictures: two numbers decide each, so that a few codes can hold them."""
+    rng = np.random.default_rng(0)
+    top, bottom = rng.integers(0, 256, (2, count, 1, 1, 3))
+    rows = np.arange(32)[None, :, None, None]
+    return np.where(rows < 16, top, bottom).astype(np.uint8).repeat(32, 2)
+
+
+def _autoencode(folder, steps: int, *, resume: bool = False, total: int | None = None) -> Autoencoder:
+    model = _model()
+    run = Run.open(folder, {"test": 1}, resume=resume)
+    state = run.load_checkpoint() or {}
+    if state:
+        model.load(state)
+    train_autoencoder(
+        model,
+        images=_pictures(),
+        held_out=_pictures(16),
+        perceptual=None,
+        weight_map=torch.ones(1, 1, 32, 32),
+        rates=(1e-2, 2e-3),
+        grow_from_px=32,
+        schedule=Schedule(steps=steps),
+        run=run,
+        arguments=_arguments(),
+        state=state,
+    )
+    return model
+
+
+def test_autoencoding_learns_to_reconstruct(tmp_path):
+    pictures = _pictures(16)
+    fresh = _model()
+    before = held_out_mse(fresh.encoder.eval(), fresh.generator, pictures)
+    model = _autoencode(tmp_path, 150)
+    after = held_out_mse(model.encoder_ema.model, model.generator_ema.model, pictures)
+    assert after < 0.5 * before
+
+
+def test_the_same_seed_gives_the_same_weights(tmp_path):
+    first, second = (_autoencode(tmp_path / name, 6) for name in "ab")
+    for a, b in zip(first.generator.parameters(), second.generator.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_the_mapping_moves_to_the_distribution_of_the_codes(tmp_path):
+    generator = Generator(_CONFIG, seed=1)
+    codes = torch.randn(4000, 8, generator=torch_generator(5)) * torch.linspace(0.2, 1.5, 8) + 0.5
+    divergence = SamplesLoss("sinkhorn", p=2, blur=0.5)
+    with torch.no_grad():
+        before = float(divergence(generator.mapping(torch.randn(1024, 8, generator=torch_generator(6))), codes[:1024]))
+    run = Run.open(tmp_path, {}, resume=False)
+    figures = fit_mapping(generator, codes, schedule=Schedule(steps=400), run=run, arguments=_arguments())
+    assert figures["sinkhorn_real_to_real"] < figures["sinkhorn_mapped_to_real"] < 0.5 * before
+    assert torch.allclose(generator.mapping.w_avg, codes.mean(0), atol=0.3)
+
+
+def test_adversarial_training_changes_the_generator_and_leaves_the_encoder(tmp_path, monkeypatch):
+    monkeypatch.setattr("engines.training.adversarial._WARM_UP_STEPS", 1)
+    model, discriminator = _model(), Discriminator(_CONFIG)
+    encoder = {k: v.clone() for k, v in model.encoder_ema.model.state_dict().items()}
+    synthesis = {k: v.clone() for k, v in model.generator.synthesis.state_dict().items()}
+    seen = train_adversarial(
+        model,
+        discriminator,
+        images=_pictures(),
+        held_out=_pictures(16),
+        perceptual=None,
+        weight_map=torch.ones(1, 1, 32, 32),
+        schedule=Schedule(steps=3),
+        run=Run.open(tmp_path, {}, resume=False),
+        arguments=_arguments(),
+        state={},
+    )
+    assert seen == 48
+    assert all(torch.equal(v, encoder[k]) for k, v in model.encoder_ema.model.state_dict().items())
+    assert not torch.equal(model.generator.synthesis.state_dict()["b8.conv0.weight"], synthesis["b8.conv0.weight"])
+    assert all(torch.isfinite(p).all() for p in model.generator.parameters())

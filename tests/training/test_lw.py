@@ -1,0 +1,121 @@
+"""The whole run on the tiny pack: which maps are written, resumed and refused."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from engines.core.errors import OptionError
+from engines.core.rng import torch_generator
+from engines.training.calibration import predictions
+from engines.training.codes import CodeSet
+from engines.training.lw import Recipe, _recipe, add_arguments, train_maps
+from engines.training.lw_map import LwOptions
+from engines.training.runs import Run
+
+RECIPE = Recipe(LwOptions(steps=20, batch=128, rank=4, components=8), weight_by=1, change=0.8)
+
+
+def _code_set(pack, n: int, seed: int) -> CodeSet:
+    """Codes of samples, labelled by what the image predictor sees; its median logit is the border, so that both sides occur."""
+    w = pack.generator.mapping(torch.randn(n, pack.manifest.latent.z_dim, generator=torch_generator(seed)))
+    codes = pack.generator.broadcast(w)
+    with torch.inference_mode():
+        logits = pack.attribute_predictor(pack.generator.synthesis(codes))
+    labels = (logits > logits.median(0).values).numpy()
+    return CodeSet(codes, labels, pack.attribute_predictor.attributes, "none")
+
+
+def _train(pack, folder, chosen, *, recipe=RECIPE, resume=False):
+    run = Run.open(folder, {}, resume=resume)
+    train, held_out = _code_set(pack, 400, 1), _code_set(pack, 150, 2)
+    return train_maps(pack, train, held_out, chosen, recipe, seed=0, training=run, progress=lambda record: None)
+
+
+def _parsed(*words: str) -> Recipe:
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    return _recipe(parser.parse_args(words))
+
+
+def test_both_maps_of_an_attribute_move_codes_to_the_other_side(tiny_pack, tmp_path):
+    """In the mean over new codes the logit of the attribute rises by adding and falls by removing."""
+    maps, figures = _train(tiny_pack, tmp_path, ["Smiling"])
+    assert set(figures) == {"Smiling/add", "Smiling/remove"}
+    codes = _code_set(tiny_pack, 100, 3).codes
+    k = tiny_pack.attribute_predictor.attributes.index("Smiling")
+
+    def logit(alpha: float) -> float:
+        with torch.inference_mode():
+            images = tiny_pack.generator.synthesis(maps.edit(codes, {"Smiling": alpha}))
+            return float(tiny_pack.attribute_predictor(images)[:, k].mean())
+
+    assert logit(-1.0) < logit(0.0) < logit(1.0)
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [line["direction"] for line in lines] == ["add", "remove"]
+    assert (tmp_path / "Smiling.png").exists()
+
+
+def test_attributes_not_chosen_keep_the_packs_maps(tiny_pack, tmp_path):
+    maps, _ = _train(tiny_pack, tmp_path, ["Smiling"])
+    k = maps.attributes.index("Smiling")
+    others = [i for i in range(len(maps.attributes)) if i != k]
+    for name, tensor in tiny_pack.edit_maps.state_dict().items():
+        if name != "mean":
+            assert torch.equal(maps.state_dict()[name][others], tensor[others]), name
+            assert not torch.equal(maps.state_dict()[name][k], tensor[k]), name
+
+
+def test_a_resumed_run_gives_the_maps_of_an_uninterrupted_one(tiny_pack, tmp_path):
+    whole, _ = _train(tiny_pack, tmp_path / "whole", ["Smiling", "Male"])
+    _train(tiny_pack, tmp_path / "parts", ["Smiling"])
+    resumed, figures = _train(tiny_pack, tmp_path / "parts", ["Smiling", "Male"], resume=True)
+    assert len(figures) == 4
+    for name, tensor in whole.state_dict().items():
+        assert torch.equal(tensor, resumed.state_dict()[name]), name
+
+
+def test_another_rank_cannot_be_mixed_in(tiny_pack, tmp_path):
+    recipe = replace(RECIPE, options=replace(RECIPE.options, rank=2))
+    with pytest.raises(OptionError, match="use --rank 4"):
+        _train(tiny_pack, tmp_path, ["Smiling"], recipe=recipe)
+
+
+def test_a_constant_attribute_cannot_be_learned(tiny_pack, tmp_path):
+    train = _code_set(tiny_pack, 60, 1)
+    labels = train.labels.copy()
+    labels[:, train.attributes.index("Beard")] = False
+    constant = replace(train, labels=labels)
+    run = Run.open(tmp_path, {}, resume=False)
+    with pytest.raises(OptionError, match="Every picture lacks Beard"):
+        train_maps(tiny_pack, constant, constant, ["Beard"], RECIPE, seed=0, training=run, progress=lambda record: None)
+
+
+def test_the_printed_setting_and_its_star():
+    printed = _parsed("--paper", "--weighting", "printed", "--preservation-of", "Eyeglasses=15")
+    assert (printed.options.components, printed.options.learning_rate, printed.options.input_noise) == (0, 1e-3, 0.0)
+    assert not printed.options.initial_shift and not printed.options.own_units
+    assert printed.options_for("Eyeglasses").preservation == 15 and printed.options_for("Male").preservation == 1
+    star = _parsed("--star", "--preservation-of", "Eyeglasses=15")
+    assert star.weighting == "uniform" and star.options_for("Eyeglasses").preservation == 0
+    assert _parsed("--weight-by", "Male,Young").weight_by == ("Male", "Young")
+    assert _parsed("--paper", "--rate", "0.01").options.learning_rate == 0.01
+    with pytest.raises(OptionError, match="ATTRIBUTE=NUMBER"):
+        _parsed("--preservation-of", "Eyeglasses")
+
+
+def test_calibration_was_measured_with_the_stored_maps(tiny_pack, tmp_path):
+    """The logged share of changed codes is what strength 1 of the finished maps does to the same held-out codes."""
+    maps, figures = _train(tiny_pack, tmp_path, ["Male"])
+    held_out = _code_set(tiny_pack, 150, 2).codes[: round(0.35 * 150)]
+    synthesis, predictor = tiny_pack.generator.synthesis, tiny_pack.attribute_predictor
+    k = predictor.attributes.index("Male")
+    before = predictions(held_out, synthesis, predictor)[:, k]
+    source = torch.from_numpy(np.flatnonzero(~before)[:48] if (~before).any() else np.arange(len(before)))
+    after = predictions(maps.edit(held_out[source], {"Male": 1.0}), synthesis, predictor)[:, k]
+    assert figures["Male/add"]["target_change"] == pytest.approx((after != before[source.numpy()]).mean(), abs=0.05)

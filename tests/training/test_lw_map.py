@@ -1,0 +1,117 @@
+"""Latent Wasserstein maps on planted codes, where the right map is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from engines.core.rng import numpy_generator
+from engines.training.lw_map import Cloud, LwOptions, TransportSpace, fit_map
+from engines.training.sample_weights import relevance, sample_weights
+from engines.training.statistics import latent_statistics
+
+LAYERS, DIM = 2, 6
+OPTIONS = LwOptions(steps=60, batch=256, rank=4, components=0, check_steps=10)
+# What attribute 0 and attribute 1 add to a code.
+SHIFTS = np.zeros((2, LAYERS, DIM), np.float32)
+SHIFTS[0, :, 0], SHIFTS[1, :, 3] = 2.0, 2.0
+
+
+class _Planted(nn.Module):
+    """The best classifier of the planted codes: the coordinate that an attribute shifts, centred between the classes."""
+
+    def forward(self, w_plus: torch.Tensor) -> torch.Tensor:
+        return 2 * (w_plus.mean(1)[:, [0, 3]] - 1.0)
+
+
+def _planted(n: int, *, seed: int, together: float) -> tuple[torch.Tensor, np.ndarray]:
+    """Normal codes of deviations 1 to .5 plus the shifts; attribute 1 equals attribute 0 in a share `together` of all."""
+    draw = numpy_generator(seed)
+    labels = draw.random((n, 2)) < 0.5
+    labels[:, 1] = np.where(draw.random(n) < together, labels[:, 0], ~labels[:, 0])
+    noise = draw.standard_normal((n, LAYERS, DIM)).astype(np.float32) * np.linspace(1, 0.5, DIM, dtype=np.float32)
+    return torch.from_numpy(noise + np.einsum("nk,kld->nld", labels, SHIFTS)), labels
+
+
+def _fit(options: LwOptions, *, together: float = 0.5, weighting: str = "uniform", confounders: tuple[int, ...] = ()):
+    """Fits the map that adds attribute 0; returns it as a function, and the mean change it makes to new codes [L, D]."""
+    clouds = []
+    for seed in (1, 2):
+        codes, labels = _planted(1600, seed=seed, together=together)
+        has = labels[:, 0]
+        weights = sample_weights(labels[~has][:, list(confounders)], labels[has][:, list(confounders)], weighting)
+        clouds.append((Cloud(codes[~has], weights.source), Cloud(codes[has], weights.target)))
+        if seed == 1:
+            statistics, gamma = latent_statistics(torch.zeros(DIM), codes, rank=LAYERS * DIM), relevance(labels, 0, "add")
+    space = TransportSpace(
+        statistics["w_plus_mean"], statistics["w_plus_factors"], components=options.components, whitening=options.whitening
+    )
+    fitted = fit_map(
+        *clouds[0],
+        clouds[1],
+        space=space,
+        factors=statistics["w_plus_factors"],
+        classifier=_Planted(),
+        relevance=gamma,
+        options=options,
+        seed=0,
+    )
+    new, labels = _planted(800, seed=3, together=0.5)
+    lacks = new[torch.from_numpy(~labels[:, 0])]
+    centred = (lacks - space.mean).transpose(0, 1)
+    change = (centred @ fitted.left @ fitted.right).transpose(0, 1) + fitted.bias
+    return fitted, change.mean(0).numpy(), change
+
+
+@pytest.mark.parametrize("options", [OPTIONS, replace(OPTIONS, initial_shift=False, preservation=0.0)])
+def test_a_planted_shift_is_recovered(options):
+    """Classes differ by a translation: transport moves every code by it, and leaves the independent attribute alone."""
+    _, mean, change = _fit(options)
+    np.testing.assert_allclose(mean[:, 0], 2.0, atol=0.25)
+    np.testing.assert_allclose(mean[:, 1:], 0.0, atol=0.2)
+    assert (change[:, :, 3].abs() < 1.0).float().mean() > 0.97, "attribute 1 flips beyond a change of 1"
+
+
+def test_target_matched_weights_undo_a_confounder_that_uniform_ones_follow():
+    """Attribute 1 goes with attribute 0 in 80 %: unweighted classes differ in both, by 2 and by .6 * 2."""
+    plain = replace(OPTIONS, preservation=0.0)
+    _, uniform, _ = _fit(plain, together=0.8)
+    _, matched, _ = _fit(plain, together=0.8, weighting="target-matched", confounders=(1,))
+    assert uniform[:, 3].mean() > 0.8
+    assert abs(matched[:, 3].mean()) < 0.25
+    np.testing.assert_allclose(matched[:, 0], 2.0, atol=0.3)
+
+
+def test_the_attribute_cost_holds_a_confounder():
+    """With uniform weights only the second loss speaks for attribute 1."""
+    without = _fit(replace(OPTIONS, preservation=0.0), together=0.8)[1][:, 3].mean()
+    held = _fit(replace(OPTIONS, preservation=20.0), together=0.8)[1][:, 3].mean()
+    assert abs(held) < 0.5 * without
+
+
+def test_early_stopping_keeps_the_least_held_out_loss():
+    fitted, _, _ = _fit(replace(OPTIONS, learning_rate=0.5, patience_checks=1))
+    assert fitted.best_loss <= fitted.initial_loss
+    assert fitted.best_step <= fitted.steps < OPTIONS.steps
+
+
+def test_a_seed_gives_the_same_map():
+    options = replace(OPTIONS, steps=10)
+    one, other = _fit(options)[0], _fit(options)[0]
+    assert torch.equal(one.bias, other.bias) and torch.equal(one.right, other.right)
+
+
+def test_transport_space_has_unit_spread_and_the_right_whitening():
+    codes, _ = _planted(4000, seed=5, together=0.5)
+    statistics = latent_statistics(torch.zeros(DIM), codes, rank=LAYERS * DIM)
+    mean, factors = statistics["w_plus_mean"], statistics["w_plus_factors"]
+    for components, whitening in ((0, 0.0), (4, 0.0), (4, 0.5), (4, 1.0)):
+        inside = TransportSpace(mean, factors, components=components, whitening=whitening)(codes)
+        assert inside.square().sum(1).mean().item() == pytest.approx(1, rel=1e-3)
+        if components:
+            expected = factors.square().sum(1)[:components] ** (1 - whitening)
+            torch.testing.assert_close(inside.var(0), expected / expected.sum(), rtol=1e-3, atol=1e-4)

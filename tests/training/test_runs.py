@@ -1,0 +1,46 @@
+"""Run folders: fresh, resumed, and refused."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from engines.core.errors import RunError
+from engines.training.runs import Run
+
+
+def test_a_checkpoint_comes_back_with_its_time(tmp_path):
+    run = Run.open(tmp_path, {"seed": 1, "minutes": 1.0}, resume=False)
+    run.save_checkpoint({"w": torch.arange(3), "step": 7, "nested": {"x": [1.5]}})
+    before = run.seconds
+    again = Run.open(tmp_path, {"seed": 1, "minutes": 5.0}, resume=True)
+    state = again.load_checkpoint()
+    assert state["step"] == 7 and state["nested"] == {"x": [1.5]} and torch.equal(state["w"], torch.arange(3))
+    assert again.seconds >= before * 0.5 >= 0
+
+
+def test_another_seed_is_not_the_same_run(tmp_path):
+    Run.open(tmp_path, {"seed": 1}, resume=False).save_checkpoint({})
+    with pytest.raises(RunError, match="another seed"):
+        Run.open(tmp_path, {"seed": 2}, resume=True)
+
+
+def test_a_run_is_never_overwritten_silently(tmp_path):
+    Run.open(tmp_path, {"seed": 1}, resume=False).save_checkpoint({})
+    with pytest.raises(RunError, match="--resume"):
+        Run.open(tmp_path, {"seed": 1}, resume=False)
+
+
+def test_nothing_to_resume_is_said(tmp_path):
+    with pytest.raises(RunError, match="no checkpoint"):
+        Run.open(tmp_path, {}, resume=True)
+
+
+def test_the_log_is_json_lines(tmp_path):
+    run = Run.open(tmp_path, {}, resume=False)
+    run.log(step=1, loss=0.123456789)
+    run.log(step=2, loss=0.1)
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [1, 2] and lines[0]["loss"] == 0.123457

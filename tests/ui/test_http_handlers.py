@@ -1,0 +1,76 @@
+"""The functions behind /packs, /invert and /edit: results of the engines, and errors that name the value."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from editor_app.editor import Editor
+from editor_app.handlers import http
+from engines import api
+from tests.ui import pictures
+
+
+@pytest.fixture
+def picture_path(upload) -> str:
+    return upload("me.png", pictures.png(pictures.face()))
+
+
+def test_packs_lists_attributes_and_methods(editor: Editor):
+    (pack,) = http.packs()["packs"]
+    assert pack["id"] == "tiny"
+    assert [attribute["id"] for attribute in pack["attributes"]] == ["Eyeglasses", "Smiling", "Male", "Beard"]
+    assert {"title", "resolution", "latent_shape", "methods", "bytes"} <= set(pack)
+    json.dumps(pack)
+
+
+def test_invert_gives_the_reconstruction_of_the_engine(editor: Editor, picture_path: str):
+    pixels, facts = http.invert(editor, picture_path, "tiny", "encoder", 0)
+    expected = api.finish(api.invert(editor.pack, api.read_image(picture_path), method="encoder"))
+    assert np.array_equal(pixels, expected.reconstruction)
+    assert facts["mse"] == pytest.approx(expected.mse)
+    assert facts["method"] == "encoder"
+    json.dumps(facts)
+
+
+@pytest.mark.parametrize("edits", [{"Smiling": 1.0}, '{"Smiling": 1}'])
+def test_edit_takes_an_object_or_its_text(editor: Editor, picture_path: str, edits: object):
+    pixels, facts = http.edit(editor, picture_path, "tiny", "encoder", edits, True, 0)
+    assert pixels.shape == (512, 512, 3)
+    assert facts["edits"] == {"Smiling": 1.0}
+    assert facts["after"] != facts["before"]
+    assert 0 < facts["identity_similarity"] <= 1.0001
+    json.dumps(facts)
+
+
+def test_edit_without_paste_back_gives_the_crop_and_without_edits_the_photo(editor: Editor, picture_path: str):
+    crop, _ = http.edit(editor, picture_path, "tiny", "encoder", {"Male": -1}, False, 0)
+    photo, facts = http.edit(editor, picture_path, "tiny", "encoder", {}, True, 0)
+    assert crop.shape == (32, 32, 3)
+    assert np.array_equal(photo, pictures.face())
+    assert facts["before"] == facts["after"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"image": None}, "image"),
+        ({"image": "/no/such/file.png"}, "file.png"),
+        ({"pack": "cats"}, "cats"),
+        ({"method": "magic"}, "magic"),
+        ({"seed": 1.5}, "1.5"),
+        ({"seed": -1}, "-1"),
+        ({"edits": {"Nose": 1}}, "Nose"),
+        ({"edits": {"Smiling": 99}}, "99"),
+        ({"edits": {"Smiling": "much"}}, "much"),
+        ({"edits": [1]}, "[1]"),
+        ({"edits": "{broken"}, "{broken"),
+    ],
+)
+def test_a_bad_value_is_named(editor: Editor, picture_path: str, change: dict, said: str):
+    values = {"image": picture_path, "pack": "tiny", "method": "encoder", "edits": {}, "paste_back": True, "seed": 0} | change
+    with pytest.raises(api.LweError) as caught:
+        http.edit(editor, *values.values())
+    assert said in str(caught.value)

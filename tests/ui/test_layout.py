@@ -1,0 +1,87 @@
+"""What the page is made of, without a browser: names, ranges, text that no template may execute."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from editor_app import markup
+from editor_app.build import build
+from editor_app.editor import Editor
+from editor_app.examples import load_examples
+from editor_app.panels.attributes import attributes_panel, stride
+from editor_app.panels.source import source_panel
+from engines.api import DEFAULT_METHOD
+from tests.ui import pictures
+
+
+def test_every_attribute_has_one_slider_of_its_name_and_range(editor: Editor):
+    template = attributes_panel(editor.info).html_template
+    for attribute in editor.info.attributes:
+        (slider,) = re.findall(f'<input type="range"[^>]*aria-label="{attribute.name}"[^>]*>', template, re.S)
+        assert f'min="{attribute.alpha_min}"' in slider
+        assert f'max="{attribute.alpha_max}"' in slider
+
+
+def test_a_new_group_of_attributes_is_shown_too(editor: Editor):
+    first, *others = editor.info.attributes
+    info = replace(editor.info, attributes=(replace(first, group="weather"), *others))
+    assert "Weather" in attributes_panel(info).html_template
+
+
+def test_text_from_a_manifest_is_only_text():
+    """Gradio runs templates through Handlebars and evaluates them as JavaScript template strings."""
+    escaped = markup.text('</script>${alert(1)}{{alert}}`\\"')
+    assert not set(escaped) & set("<>${}`\\\"")
+
+
+def test_methods_stand_from_quick_to_close_with_the_default_chosen(editor: Editor):
+    template = source_panel(editor.info, (), DEFAULT_METHOD).html_template
+    assert re.findall(r'<option value="([a-z-]+)"', template) == ["encoder", "iterated-encoder", "encoder-refine"]
+    assert re.findall(r'<option value="([a-z-]+)"[^>]*selected', template) == [DEFAULT_METHOD]
+
+
+@pytest.mark.parametrize(("span", "expected"), [(4.0, 0.1), (2.0, 0.05), (40.0, 1.0), (0.2, 0.01)])
+def test_an_arrow_key_moves_about_a_fortieth(span: float, expected: float):
+    assert stride(-span / 2, span / 2) == expected
+
+
+def test_examples_take_captions_and_credits_from_their_file(tmp_path: Path):
+    for name in ("b-face.png", "a.jpg"):
+        Image.fromarray(pictures.without_face()).save(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "CREDITS.md").write_text(
+        "# Credits\n\n| File | Shows | Source | Rights |\n|---|---|---|---|\n"
+        "| `a.jpg` (2 x 2, sha256 `00ff`) | Someone | Taken by Ann (<https://a.example>), 2020 | CC0. |\n"
+    )
+    first, second = load_examples(tmp_path)
+    assert (first.id, first.caption, first.credit) == ("a.jpg", "Someone", "Someone. Taken by Ann, 2020. CC0.")
+    assert (second.id, second.caption, second.credit) == ("b-face.png", "B face", "")
+
+
+def test_no_examples_is_no_error(tmp_path: Path):
+    assert load_examples(tmp_path / "missing") == ()
+
+
+def test_building_reads_no_weights(editor: Editor, monkeypatch: pytest.MonkeyPatch):
+    def refuse(*_: object) -> None:
+        raise AssertionError("weights were read")
+
+    monkeypatch.setattr("editor_app.editor.open_pack", refuse)
+    build(editor)
+
+
+def test_only_the_three_endpoints_are_public(editor: Editor):
+    endpoints = build(editor).get_api_info()["named_endpoints"]
+    assert set(endpoints) == {"/packs", "/invert", "/edit"}
+    names = [parameter["parameter_name"] for parameter in endpoints["/edit"]["parameters"]]
+    assert names == ["image", "pack", "method", "edits", "paste_back", "seed"]
+
+
+def test_the_page_names_no_other_host():
+    everything = markup.style() + markup.script()
+    assert set(re.findall(r"https?://[\w.]+", everything)) <= {"http://www.w3.org"}

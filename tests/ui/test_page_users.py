@@ -1,0 +1,182 @@
+"""In a real browser, the things users do: wrong files, impatience, changes of mind, two at once."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.ui import pictures
+from tests.ui.driver import (
+    RESULT,
+    attribute_id,
+    choose_method,
+    open_picture,
+    painted,
+    settle,
+    shown,
+    slider,
+    slider_range,
+    surprise,
+)
+
+pytestmark = pytest.mark.browser
+
+
+def test_invert_without_a_picture_says_what_to_do(page: Any):
+    page.get_by_role("button", name="Invert").click()
+    page.get_by_role("alert").filter(has_text="Choose a picture first").wait_for()
+    surprise(page)
+
+
+def test_hostile_files_each_give_a_message_and_leave_the_page_working(page: Any):
+    surprise(page)
+    person = shown(page)
+    for name, data in pictures.HOSTILE.items():
+        open_picture(page, data, name)
+        page.get_by_role("alert").first.wait_for()
+        page.wait_for_function("() => window.lwe.state.phase === 'ready'")
+        assert page.get_by_role("alert").count() == 1
+        assert shown(page) == person
+    slider(page).fill("-1")
+    settle(page)
+    assert shown(page)["alphas"] == {attribute_id(page): -1}
+
+
+def test_an_empty_and_an_oversized_file_are_refused_at_once(page: Any, tmp_path: Path):
+    open_picture(page, b"", "empty.png")
+    page.get_by_role("alert").filter(has_text="empty").wait_for()
+    large = tmp_path / "large.png"
+    large.write_bytes(bytes(26 * 2**20))
+    open_picture(page, large)
+    page.get_by_role("alert").filter(has_text="larger than 25 MB").wait_for()
+
+
+def hand_over(page: Any, event: str, data: bytes, name: str) -> None:
+    """A drop on the page, or a paste, of one file."""
+    page.evaluate(
+        """([event, text, name]) => { const transfer = new DataTransfer();
+        transfer.items.add(new File([Uint8Array.from(atob(text), (each) => each.charCodeAt(0))], name, { type: 'image/png' }));
+        document.body.dispatchEvent(event === 'drop'
+          ? new DragEvent('drop', { dataTransfer: transfer, bubbles: true, cancelable: true })
+          : new ClipboardEvent('paste', { clipboardData: transfer, bubbles: true, cancelable: true })); }""",
+        [event, base64.b64encode(data).decode(), name],
+    )
+
+
+@pytest.mark.parametrize("event", ["drop", "paste"])
+def test_a_picture_may_be_dropped_or_pasted(page: Any, event: str):
+    hand_over(page, event, pictures.png(pictures.face()), f"{event}.png")
+    page.locator("figcaption").filter(has_text=f"{event}.png").wait_for()
+    settle(page)
+    assert painted(page).shape == (512, 512, 3)
+
+
+def test_a_bad_file_leaves_the_edits_as_they_were(page: Any):
+    surprise(page)
+    slider(page).fill("0.6")
+    settle(page)
+    edited = shown(page)
+    open_picture(page, b"no picture", "letter.png")
+    page.get_by_role("alert").wait_for()
+    settle(page)
+    assert shown(page) == edited
+    assert float(slider(page).input_value()) == 0.6
+
+
+def test_an_example_is_opened_by_one_press(page: Any):
+    examples = page.get_by_role("button", name="Example:")
+    if examples.count() == 0:
+        pytest.skip("no bundled examples")
+    examples.first.click()
+    settle(page)
+
+
+def test_cancel_ends_an_inversion_and_the_page_goes_on(page: Any, photo: Path):
+    choose_method(page, "encoder-refine")
+    open_picture(page, photo)
+    page.get_by_role("progressbar").wait_for()
+    page.get_by_role("button", name="Cancel").click()
+    page.wait_for_function("() => window.lwe.state.phase !== 'working'")
+    choose_method(page, "encoder")
+    page.get_by_role("button", name="Invert").click()
+    settle(page)
+    assert shown(page)["alphas"] == {}
+
+
+def test_a_second_upload_during_an_inversion_wins(page: Any, photo: Path):
+    choose_method(page, "encoder-refine")
+    open_picture(page, photo)
+    page.get_by_role("progressbar").wait_for()
+    choose_method(page, "encoder")
+    open_picture(page, pictures.png(pictures.several_faces()), "us.png")
+    page.locator("figcaption").filter(has_text="us.png").wait_for()
+    settle(page)
+    assert painted(page).shape == (480, 960, 3)
+
+
+def test_a_slider_moved_during_an_inversion_counts_when_it_ends(page: Any, photo: Path):
+    open_picture(page, photo)
+    page.get_by_role("progressbar").wait_for()
+    slider(page).fill("0.7")
+    settle(page)
+    assert shown(page)["alphas"] == {attribute_id(page): 0.7}
+
+
+def test_pressing_surprise_me_many_times_shows_the_last(page: Any):
+    for _ in range(6):
+        page.get_by_role("button", name="Surprise me").click()
+    settle(page)
+    page.wait_for_timeout(300)
+    settle(page)
+    seed = page.evaluate("window.lwe.state.result.seed")
+    assert f"person {seed}" in page.locator(".facts").inner_text()
+    assert shown(page)["inversion"] == page.evaluate("window.lwe.state.result.inversion")
+
+
+def test_after_a_burst_the_last_value_is_painted(page: Any):
+    surprise(page)
+    low, high = slider_range(page)
+    values = [round(low + (high - low) * step / 40, 2) for step in (*range(41), 7)]
+    page.evaluate(
+        """(values) => { const slider = document.querySelector('input[type=range]');
+        for (const value of values) { slider.value = value; slider.dispatchEvent(new Event('input', { bubbles: true })); } }""",
+        values,
+    )
+    assert page.locator(RESULT).get_attribute("aria-busy") == "true"
+    settle(page)
+    assert shown(page)["alphas"] == {attribute_id(page): values[-1]}
+    burst = painted(page)
+    page.get_by_role("button", name="Reset all").click()
+    settle(page)
+    slider(page).fill(str(values[-1]))
+    settle(page)
+    assert np.array_equal(painted(page), burst)
+
+
+def test_a_reload_starts_afresh(page: Any):
+    surprise(page)
+    page.reload()
+    page.get_by_role("button", name="Surprise me").wait_for()
+    assert not page.locator(RESULT).is_visible()
+    surprise(page)
+
+
+def test_two_users_never_see_each_others_pictures(new_page: Callable[..., Any], photo: Path):
+    first, second = new_page(), new_page()
+    for each in (first, second):
+        choose_method(each, "encoder")
+    open_picture(first, photo)
+    surprise(second)
+    settle(first)
+    assert shown(first)["inversion"] != shown(second)["inversion"]
+    # Even one who knows the other's picture by name does not get it.
+    theirs = first.evaluate("({ inversion: window.lwe.state.result.inversion, alphas: {}, view: 'photo' })")
+    answer = second.evaluate("(wanted) => window.lwe.call('paint', wanted)", theirs)
+    assert answer["gone"]
+    assert "src" not in answer
+    assert second.locator("figcaption").inner_text() == ""

@@ -1,0 +1,124 @@
+"""The running server: how it starts and ends, its health, and the endpoints as programs call them."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from editor_app.measure import REPOSITORY, free_port, start_app, wait_until_healthy
+from tests.ui import pictures
+from tests.ui.conftest import App
+
+
+@pytest.fixture(scope="module")
+def client(app: App) -> Iterator[Any]:
+    gradio_client = pytest.importorskip("gradio_client")
+    connected = gradio_client.Client(app.url, verbose=False)
+    yield connected
+    connected.close()
+
+
+def send(path: Path) -> Any:
+    from gradio_client import handle_file
+
+    return handle_file(str(path))
+
+
+def test_healthz_names_the_packs(app: App):
+    answer = json.load(urllib.request.urlopen(f"{app.url}/healthz"))
+    assert answer["status"] == "ok"
+    assert app.pack in answer["packs"]
+
+
+def test_packs(app: App, client: Any):
+    packs = {pack["id"]: pack for pack in client.predict(api_name="/packs")["packs"]}
+    assert {"title", "resolution", "latent_shape", "attributes", "methods", "bytes"} <= set(packs[app.pack])
+
+
+def test_invert(app: App, client: Any, photo: Path):
+    picture, facts = client.predict(image=send(photo), pack=app.pack, method="encoder", seed=0, api_name="/invert")
+    pixels = np.asarray(Image.open(picture))
+    assert pixels.shape[0] == pixels.shape[1]
+    assert {"mse", "perceptual", "perceptual_kind", "seconds", "steps", "warnings"} <= set(facts)
+
+
+def test_edit(app: App, client: Any, photo: Path):
+    name = client.predict(api_name="/packs")["packs"][0]["attributes"][0]["id"]
+    values = {"image": send(photo), "pack": app.pack, "method": "encoder", "api_name": "/edit"}
+    plain, facts = client.predict(**values, edits={}, paste_back=True)
+    assert np.array_equal(np.asarray(Image.open(plain)), pictures.face())
+    assert facts["before"] == facts["after"]
+    edited, facts = client.predict(**values, edits={name: 1.0}, paste_back=True)
+    assert np.asarray(Image.open(edited)).shape == (512, 512, 3)
+    assert not np.array_equal(np.asarray(Image.open(edited)), pictures.face())
+    assert facts["before"] != facts["after"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [({"pack": "cats"}, "cats"), ({"method": "magic"}, "magic"), ({"edits": {"Nose": 1}}, "Nose"), ({"seed": -3}, "-3")],
+)
+def test_a_bad_value_is_named_to_the_client(app: App, client: Any, photo: Path, change: dict, said: str):
+    values = {"image": send(photo), "pack": app.pack, "method": "encoder", "edits": {}, "paste_back": False} | change
+    with pytest.raises(Exception, match=said):
+        client.predict(**values, api_name="/edit")
+
+
+def test_a_file_that_is_no_picture_is_named_to_the_client(app: App, client: Any, tmp_path: Path):
+    bad = tmp_path / "letter.png"
+    bad.write_text("no picture")
+    with pytest.raises(Exception, match=r"letter\.png"):
+        client.predict(image=send(bad), pack=app.pack, method="encoder", seed=0, api_name="/invert")
+
+
+def test_an_unknown_download_is_not_found(app: App):
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(f"{app.url}/download/nothing")
+    assert caught.value.code == 404
+
+
+def test_sigterm_ends_it_in_time_and_leaves_no_file(tmp_path: Path, tiny_packs_dir: Path):
+    port = free_port()
+    process = start_app(tmp_path / "app", "tiny", port, LWE_PACKS_DIR=str(tiny_packs_dir))
+    wait_until_healthy(process, f"http://127.0.0.1:{port}", tmp_path / "app" / "log.txt")
+    started_sec = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(10) == 0
+    assert time.monotonic() - started_sec < 5
+    log = (tmp_path / "app" / "log.txt").read_text()
+    assert f"ready at http://127.0.0.1:{port}" in log
+    assert "Traceback" not in log
+    assert list(tmp_path.rglob("*.png")) == []
+
+
+@pytest.mark.parametrize("mistake", ["pack", "port"])
+def test_a_mistake_at_the_start_is_one_line_and_status_2(tmp_path: Path, tiny_pack: Any, mistake: str):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1] if mistake == "port" else free_port()
+        run = subprocess.run(
+            [sys.executable, "app.py", "--port", str(port), "--pack", "cats" if mistake == "pack" else "tiny"],
+            cwd=REPOSITORY,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+    assert run.returncode == 2
+    assert run.stdout == ""
+    assert run.stderr.strip().startswith("error: ")
+    assert len(run.stderr.strip().splitlines()) == 1
+    assert ("cats" if mistake == "pack" else str(port)) in run.stderr

@@ -1,0 +1,93 @@
+"""Tabs are kept apart, bounded in number, bytes and age, and a newer order ends an older one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from editor_app.sessions import Session, Sessions
+from engines.api import Picture
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now_sec = 0.0
+
+    def __call__(self) -> float:
+        return self.now_sec
+
+
+def picture(bytes_: int) -> Picture:
+    return Picture(np.zeros((1, bytes_ // 3, 3), np.uint8), "grey")
+
+
+def test_a_tab_finds_its_own_record_only():
+    sessions = Sessions()
+    first, second = sessions.open("first"), sessions.open("second")
+    assert sessions.open("first") is first
+    assert sessions.find("second") is second is not first
+
+
+@pytest.mark.parametrize("key", ["missing", None, 7, ["first"], {"a": 1}])
+def test_asking_for_an_unknown_key_finds_and_leaves_nothing(key: object):
+    sessions = Sessions()
+    assert sessions.find(key) is None
+    assert len(sessions) == 0
+
+
+@pytest.mark.parametrize("key", ["", "x" * 65, None, 3])
+def test_only_session_hashes_open_a_record(key: object):
+    with pytest.raises(ValueError, match="session hash"):
+        Sessions().open(key)
+
+
+def test_the_least_recently_used_of_too_many_is_forgotten_and_its_job_ended():
+    sessions = Sessions(max_sessions=2)
+    first = sessions.open("first")
+    sessions.open("second")
+    sessions.find("first")
+    sessions.open("third")
+    assert sessions.find("second") is None
+    assert sessions.find("first") is first
+    assert not first.cancel.cancelled
+
+
+def test_an_idle_tab_is_forgotten():
+    clock = Clock()
+    sessions = Sessions(max_idle_sec=10, clock=clock)
+    idle = sessions.open("idle")
+    clock.now_sec = 11
+    sessions.open("other")
+    assert sessions.find("idle") is None
+    assert idle.cancel.cancelled
+
+
+def test_pictures_together_stay_within_their_bytes():
+    sessions = Sessions(max_picture_bytes=1000)
+    sessions.open("large").picture = picture(900)
+    sessions.open("small").picture = picture(300)
+    sessions.open("small")
+    assert sessions.find("large") is None
+    assert sessions.find("small") is not None
+
+
+def test_dropping_a_tab_ends_its_job():
+    sessions = Sessions()
+    session = sessions.open("tab")
+    cancel = session.begin(1)
+    sessions.drop("tab")
+    sessions.drop("tab")
+    assert cancel.cancelled
+    assert sessions.find("tab") is None
+
+
+def test_a_newer_order_cancels_the_older_and_an_older_one_never_starts():
+    session = Session()
+    first = session.begin(1)
+    third = session.begin(3)
+    assert first.cancelled
+    assert not third.cancelled
+    assert session.begin(2) is None
+    assert session.begin(3) is None
+    assert session.is_current(3)
+    assert not session.is_current(1)
