@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engines.core.errors import OptionError, PackNotFoundError
+from engines.api import OptionError, PackNotFoundError
 
 if TYPE_CHECKING:
     from editor_app.editor import Editor

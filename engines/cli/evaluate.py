@@ -14,6 +14,7 @@ TABLE = {
     "inversion": ("engines.evaluation.inversion", "error and time of the inversion methods"),
     "edits": ("engines.evaluation.edits", "what edits change, keep, and how near they come to the true counterfactual"),
     "predictors": ("engines.evaluation.predictors", "accuracy of the attribute predictor"),
+    "card": ("engines.evaluation.model_card", "the pack's MODEL_CARD.md, from its reports"),
 }
 
 

@@ -138,7 +138,7 @@ def _examples(report: ReportFolder, verdicts: Sequence[Verdict], families: Seque
 def _labels(attribute: str, direction: str, shown: bool) -> list[str]:
     if not shown:
         return [""] * len(_EXAMPLE_LABELS)
-    return [f"{'+' if direction == 'add' else '−'} {attribute}", *_EXAMPLE_LABELS[1:]]
+    return [f"{'+' if direction == 'add' else '-'} {attribute}", *_EXAMPLE_LABELS[1:]]
 
 
 _EXPLANATION = """

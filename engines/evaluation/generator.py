@@ -26,7 +26,7 @@ __all__ = ["HELP", "add_arguments", "path_length", "run"]
 
 HELP = "Fréchet ratio, precision, recall, path length and nearest training pictures of unselected samples"
 
-_TRUNCATIONS = (1.0, 0.7)
+_TRUNCATIONS = (1.0, 0.7)  # of the grids; figures are without truncation
 _GRID = 8
 _K_NEAREST = 3  # of precision and recall, as in the paper
 _NEIGHBOURS = 3

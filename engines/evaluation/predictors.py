@@ -83,19 +83,20 @@ def _summary(columns: dict[str, list[float]], subjects: Subjects, probabilities:
 
 def _picture(report: ReportFolder, subjects: Subjects, probabilities: np.ndarray, attributes: tuple[str, ...]) -> None:
     """The most confident mistake of every attribute."""
-    shown, captions = [], []
+    shown, labels = [], []
     for k, name in enumerate(attributes):
         surprise = np.where(subjects.labels[:, k], 1 - probabilities[:, k], probabilities[:, k])
         worst = int(np.argmax(surprise))
         if surprise[worst] > 0.5:
             shown.append(subjects.pictures[worst])
-            captions.append(f"{name} {'missed' if subjects.labels[worst, k] else 'seen'} ({surprise[worst]:.2f})")
-    if not shown:
-        return
-    shown += [np.full_like(shown[0], 255)] * (-len(shown) % _GRID_COLUMNS)
-    rows = [shown[i : i + _GRID_COLUMNS] for i in range(0, len(shown), _GRID_COLUMNS)]
-    caption = f"The most confident mistake of each attribute, row by row: {', '.join(captions)}."
-    report.picture("mistakes", picture_grid(rows), caption)
+            labels.append(f"{'no ' if subjects.labels[worst, k] else ''}{name} {surprise[worst]:.2f}")
+    if shown:
+        starts = range(0, len(shown), _GRID_COLUMNS)
+        rows, texts = ([items[i : i + _GRID_COLUMNS] for i in starts] for items in (shown, labels))
+        grid = picture_grid(rows, labels=texts)
+        report.picture(
+            "mistakes", grid, "The most confident mistake of each attribute: what the predictor said, and how surely."
+        )
 
 
 _EXPLANATION = """

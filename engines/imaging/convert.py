@@ -13,7 +13,7 @@ def to_tensor(pictures: np.ndarray) -> torch.Tensor:
     if pictures.dtype != np.uint8 or pictures.ndim not in (3, 4) or pictures.shape[-1] != 3:
         raise ValueError(f"expected uint8 [H, W, 3] or [N, H, W, 3], got {pictures.dtype} {list(pictures.shape)}")
     batch = pictures if pictures.ndim == 4 else pictures[None]
-    return torch.from_numpy(np.ascontiguousarray(batch)).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+    return torch.from_numpy(np.require(batch, requirements=("C", "W"))).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
 
 
 def to_uint8(image: torch.Tensor) -> np.ndarray:

@@ -26,7 +26,8 @@ _MIN_CONFIDENCE = 0.9
 _SAME_FACE_OVERLAP = 0.4
 # The largest faces get a second look: a square of _LOOK_PX that shows _LOOK_REACH times the face's box, so that all faces
 # are seen at the size the network places points best. Averaging halves the scatter of the points; and near the picture's
-# edge, where the first look's points may be wrong by a sixth of the face, only the second look counts.
+# edge (within _EDGE_MARGIN of the face's size), where the first look may be wrong by a sixth of the face, only the second
+# counts. It is the same face when the boxes overlap by _LOOK_OVERLAP of their union.
 _SECOND_LOOKS = 8
 _LOOK_PX = 240
 _LOOK_REACH = 2.0

@@ -9,7 +9,7 @@ from engines.core.shapes import check_shape
 
 __all__ = ["CodePrior"]
 
-REST_SHARE = 0.5
+REST_SHARE = 10.0
 """Variance that every direction has, as a share of the mean one: what the statistics never saw is unlikely, not forbidden."""
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "autocast",
     "command_line",
     "freeze",
+    "held_out_count",
     "open_run",
     "pack_folder",
     "report_every",
@@ -62,9 +63,15 @@ def open_run(arguments: argparse.Namespace, what: str, extra: dict[str, Any]) ->
 
 
 def command_line(arguments: argparse.Namespace) -> str:
-    """The command as it can be typed again, for provenance."""
-    words = [w for w in sys.argv[1:] if w not in ("--json", "--resume")]
-    return " ".join(["python -m engines", *words]) if words else f"python -m engines train {arguments.pack}"
+    """The command as it can be typed again, for provenance: without where its run lay and what it printed."""
+    words, kept = list(sys.argv[1:]), ["python -m engines"]
+    while words:
+        word = words.pop(0)
+        if word in ("--run", "--data-dir"):
+            words = words[1:]
+        elif word not in ("--json", "--resume") and not word.startswith(("--run=", "--data-dir=")):
+            kept.append(Path(word).name if kept[-1] == "--init" else word)
+    return " ".join(kept)
 
 
 def pack_folder(arguments: argparse.Namespace) -> Path:
@@ -97,3 +104,8 @@ def report_every(arguments: argparse.Namespace, stage: str, schedule: Schedule, 
 def freeze(module: nn.Module) -> nn.Module:
     """Evaluation mode without gradients; returns the module."""
     return module.eval().requires_grad_(False)
+
+
+def held_out_count(arguments: argparse.Namespace) -> int:
+    """Validation pictures of a training: an eighth of the training pictures, from 32 to 2,000."""
+    return min(2000, max(32, arguments.pictures // 8))

@@ -34,6 +34,7 @@ from engines.training.common import (
     autocast,
     command_line,
     freeze,
+    held_out_count,
     open_run,
     pack_folder,
     report_every,
@@ -64,7 +65,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     training, schedule = open_run(arguments, "encoder", {"offset_penalty": arguments.offset_penalty})
     pack = open_pack(arguments.pack)
     train = rendered_set(arguments.pack, "train", arguments.pictures, progress=arguments.progress)
-    held_out = np.asarray(rendered_set(arguments.pack, "validation", 2000, progress=arguments.progress).images[:200])
+    validation = rendered_set(arguments.pack, "validation", held_out_count(arguments), progress=arguments.progress)
+    held_out = np.asarray(validation.images[:200])
     encoder = WPlusEncoder.from_config(pack.encoder.config_json())
     encoder.load_state_dict(pack.encoder.state_dict())
     step_of = _Step(pack, encoder, arguments)

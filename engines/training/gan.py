@@ -25,7 +25,7 @@ from engines.packs.registry import open_pack
 from engines.packs.write import write_component
 from engines.training.adversarial import train_adversarial
 from engines.training.autoencoding import Autoencoder, face_weight_map, held_out_mse, train_autoencoder
-from engines.training.common import add_common_arguments, autocast, command_line, freeze, open_run, pack_folder
+from engines.training.common import add_common_arguments, autocast, command_line, freeze, held_out_count, open_run, pack_folder
 from engines.training.mapping_fit import fit_mapping
 from engines.training.pack_definitions import definition, ensure_pack
 from engines.training.statistics import latent_statistics
@@ -73,7 +73,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     )
     folder = pack_folder(arguments)
     train = rendered_set(arguments.pack, "train", arguments.pictures, progress=arguments.progress)
-    held_out = np.asarray(rendered_set(arguments.pack, "validation", 2000, progress=arguments.progress).images[:400])
+    validation = rendered_set(arguments.pack, "validation", held_out_count(arguments), progress=arguments.progress)
+    held_out = np.asarray(validation.images[:400])
     ensure_pack(folder)
     points = np.array(definition(arguments.pack)["alignment"]["points"])
     common = {
@@ -133,12 +134,15 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     }
     if initialised_from:
         provenance["initialised_from"] = initialised_from
-    averaged = model.generator_ema.model
-    statistics = latent_statistics(averaged.mapping.w_avg, codes)
-    write_component(folder, "generator", averaged, averaged.config_json(), provenance, half=True)
-    write_component(folder, "encoder", model.encoder_ema.model, model.encoder_ema.model.config_json(), provenance, half=True)
+    # Only what this run trained is written: the rest keeps its own provenance.
+    generator_average, encoder_average = model.generator_ema.model, model.encoder_ema.model
+    write_component(folder, "generator", generator_average, generator_average.config_json(), provenance, half=True)
+    statistics = latent_statistics(generator_average.mapping.w_avg, codes)
     write_component(folder, "statistics", statistics, {}, provenance, half=True)
-    write_component(folder, "discriminator", discriminator, discriminator.config_json(), provenance, half=True)
+    if shares["autoencoding"] > 0:
+        write_component(folder, "encoder", encoder_average, encoder_average.config_json(), provenance, half=True)
+    if shares["adversarial"] > 0:
+        write_component(folder, "discriminator", discriminator, discriminator.config_json(), provenance, half=True)
     return {"run": str(training.folder), "best": str(folder), "metrics": metrics}
 
 

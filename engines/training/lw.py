@@ -28,6 +28,7 @@ from engines.packs.write import write_component
 from engines.training.calibration import Calibration, ImageResponse, calibrate, predictions
 from engines.training.codes import CodeSet, code_set
 from engines.training.common import add_common_arguments, command_line, open_run, pack_folder
+from engines.training.label_effects import label_effect
 from engines.training.lw_map import Cloud, FittedMap, LwOptions, TransportSpace, fit_map
 from engines.training.runs import Run
 from engines.training.sample_weights import (
@@ -40,9 +41,12 @@ from engines.training.sample_weights import (
 )
 from engines.training.statistics import latent_statistics
 
-__all__ = ["HELP", "Recipe", "add_arguments", "run", "train_maps"]
+__all__ = ["HELP", "STARTS", "Recipe", "add_arguments", "run", "train_maps"]
 
 HELP = "edit maps by latent Wasserstein transport, calibrated"
+
+STARTS = ("label-effects", "class-means", "none")
+"""What an attribute adds while the others are held, the difference of the weighted class means, or no change."""
 
 _HELD_OUT = 2000
 # Of the held-out codes so many are for calibration, the others for early stopping.
@@ -57,6 +61,8 @@ class Recipe:
     """Everything that decides the maps, besides the codes and the seed."""
 
     options: LwOptions = field(default_factory=LwOptions)
+    start: str = "label-effects"
+    """The change that a map starts at: one of STARTS."""
     weighting: str = "target-matched"
     weight_by: int | tuple[str, ...] = 4
     """How many of the most confounded attributes, or which attributes, weigh the samples by their combinations."""
@@ -86,8 +92,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--whitening", type=float, default=plain.whitening, help="0 to 1, how far the components' variances are made equal")
     add("--blur", type=float, default=plain.blur, help="entropic scale in units of the codes' spread")
     add("--input-noise", type=float, default=None, help=f"noise on the map's input in deviations (default {plain.input_noise})")
-    add("--no-init", action="store_true", help="start at no change, not at the difference of the weighted class means")
-    add("--paper", action="store_true", help="the printed setting: whole codes, no start, no noise, rate 1e-3, unscaled costs")
+    add("--start", choices=STARTS, default=None, help="the change a map starts at (default label-effects; none with --paper)")
+    add("--no-init", dest="start", action="store_const", const="none", help="the same as --start none")
+    calm = f"weight of the variance of the changes (default {plain.calm}; 0 with --paper)"
+    add("--calm", type=float, default=None, help=calm)
+    add("--paper", action="store_true", help="the printed setting: free maps, whole codes, no start or calm, unscaled costs")
     add("--star", action="store_true", help="LW*: no attribute cost, uniform weights")
     add("--change", type=float, default=0.9, help="share of codes that slider 1.0 has to change (default 0.9)")
 
@@ -203,6 +212,7 @@ class _Work:
             source,
             target,
             (stop_source, stop_target),
+            shift=self._start(k, direction, source, target),
             space=self._space,
             factors=self._factors,
             classifier=self._classifier,
@@ -213,6 +223,11 @@ class _Work:
             report=report,
         )
         return fitted, weights
+
+    def _start(self, k: int, direction: str, source: Cloud, target: Cloud) -> Tensor:
+        if self.recipe.start == "label-effects":
+            return label_effect(self._train.codes, self._train.labels, k, direction)
+        return target.mean() - source.mean() if self.recipe.start == "class-means" else torch.zeros_like(self.mean)
 
     def calibrate(self, maps: EditMaps, attribute: str, direction: str) -> Calibration:
         k = self.attributes.index(attribute)
@@ -270,14 +285,17 @@ def _recipe(arguments: argparse.Namespace) -> Recipe:
         components=choice(arguments.components, 0, plain.components),
         whitening=arguments.whitening,
         blur=arguments.blur,
-        initial_shift=not (arguments.no_init or printed),
         input_noise=choice(arguments.input_noise, 0.0, plain.input_noise),
+        map_components=0 if printed else plain.map_components,
+        calm=choice(arguments.calm, 0.0, plain.calm),
+        shift_rate=1.0 if printed else plain.shift_rate,
         own_units=not printed,
     )
     weight_by: int | tuple[str, ...]
     weight_by = int(arguments.weight_by) if arguments.weight_by.isdigit() else tuple(arguments.weight_by.split(","))
     return Recipe(
         options=options,
+        start=choice(arguments.start, "none", "label-effects"),
         weighting="uniform" if arguments.star else arguments.weighting,
         weight_by=weight_by,
         preservation_of=() if arguments.star else tuple(_pair(text) for text in arguments.preservation_of),

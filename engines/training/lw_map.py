@@ -25,29 +25,31 @@ __all__ = ["Cloud", "FittedMap", "LwOptions", "TransportSpace", "fit_map"]
 
 @dataclass(frozen=True)
 class LwOptions:
-    """How a map is trained. The paper's own setting is :meth:`as_printed`."""
+    """How a map is trained. `engines.training.lw` makes the paper's own setting from its option ``--paper``."""
 
-    steps: int = 150
-    batch: int = 512
-    learning_rate: float = 0.02
+    steps: int = 40
+    batch: int = 384
+    learning_rate: float = 0.01
     preservation: float = 1.0
     """lambda of the attribute cost."""
-    rank: int = 16
+    rank: int = 12
     """Inner size of the finished map's layers."""
-    map_components: int = 32
-    """Leading principal components that the map reads and changes."""
-    components: int = 64
+    map_components: int = 12
+    """Leading principal components that the map reads and changes; 0 is a free matrix for every layer, as in the paper."""
+    components: int = 16
     """Leading principal components in which codes are compared; 0 compares the codes themselves."""
     whitening: float = 0.5
     """0 keeps the components' variances, 1 makes them equal, between: variance^(1 - whitening)."""
-    blur: float = 0.3
+    blur: float = 0.5
     """Entropic scale, as a share of the root-mean-square distance of a code from the mean."""
     own_units: bool = True
     """Measure codes and attributes each in units of their spread, so that lambda and blur mean the same for every pack."""
-    initial_shift: bool = True
-    """Start at the difference of the weighted class means instead of at no change."""
     input_noise: float = 0.5
     """Noise on what the map sees, in standard deviations of the codes: keeps maps calm away from the training codes."""
+    calm: float = 0.3
+    """Weight of the variance of the changes that a map makes: what the codes do not call for stays a plain shift."""
+    shift_rate: float = 0.1
+    """Learning rate of the shift, as a share of the matrix's."""
     check_steps: int = 10
     patience_checks: int = 4
 
@@ -106,7 +108,7 @@ class TransportSpace:
         return (flat if self._projection is None else flat @ self._projection) / self.unit
 
 
-class _AffineMap(nn.Module):
+class _SharedMap(nn.Module):
     """An affine map in the codes' leading principal coordinates, which every layer applies to itself.
 
     A code's standardised coordinates s [r] are read from one layer alone, by least squares (A_l), changed by one matrix M that
@@ -114,7 +116,8 @@ class _AffineMap(nn.Module):
 
         H(w)_l = ((w_l - mean_l) A_l - c_l) M V_l + shift_l + beta V_l
 
-    c is the sources' mean, so that M says only how codes are changed differently, and shift + beta V what happens to all. With r^2 + r numbers to learn instead of 2 L D r the map cannot follow single samples, and all layers tell one story.
+    c is the sources' mean, so that M says only how codes are changed differently, and shift + beta V what happens to all.
+    With r^2 + r numbers to learn instead of 2 L D r the map cannot follow single samples, and all layers tell one story.
     """
 
     def __init__(self, mean: Tensor, factors: Tensor, centre: Tensor, shift: Tensor) -> None:
@@ -122,11 +125,12 @@ class _AffineMap(nn.Module):
         super().__init__()
         count = len(factors)
         per_layer = factors.transpose(0, 1)  # [L, r, D]
-        covariance = per_layer.transpose(1, 2) @ per_layer  # [L, D, D]
-        # A layer has at most r directions of its own here; the ridge keeps the others out.
-        ridge = 1e-3 * covariance.diagonal(dim1=1, dim2=2).sum(1)[:, None, None] / count
+        # A_l = F^T (F F^T + ridge)^-1: a layer may show some coordinates hardly at all, and must not blow up what it shows.
+        gram = per_layer @ per_layer.transpose(1, 2)  # [L, r, r]
+        ridge = 1e-3 * gram.diagonal(dim1=1, dim2=2).mean(1)[:, None, None] * torch.eye(count)
         self.mean, self.shift, self.axes = mean, shift, per_layer
-        self.read = torch.linalg.solve(covariance + ridge * torch.eye(mean.shape[1]), per_layer.transpose(1, 2))  # [L, D, r]
+        inverse = torch.cholesky_inverse(torch.linalg.cholesky((gram + ridge).double())).float()
+        self.read = per_layer.transpose(1, 2) @ inverse  # [L, D, r]
         self.centre = (centre - mean)[:, None] @ self.read  # [L, 1, r]
         self.matrix = nn.Parameter(torch.zeros(count, count))
         self.beta = nn.Parameter(torch.zeros(count))
@@ -141,9 +145,32 @@ class _AffineMap(nn.Module):
         """left [L, D, rank], right [L, rank, D] and bias [L, D]: M is cut to its `rank` largest singular values."""
         u, singular, v = torch.linalg.svd(self.matrix)
         root = singular[:rank].sqrt()
+        # Cut after the mean was taken out, so that the mean change stays what was fitted.
         left, right = u[:, :rank] * root, (root[:, None] * v[:rank]) @ self.axes
         bias = self.beta @ self.axes + self.shift - (self.centre @ left @ right).squeeze(1)
         return self.read @ left, right, bias
+
+
+class _FreeMap(nn.Module):
+    """H(w)_l = (w_l - mean_l) W_l + shift_l + b_l with a matrix of its own for every layer, the map of the paper in W+."""
+
+    def __init__(self, mean: Tensor, shift: Tensor) -> None:
+        super().__init__()
+        layers, dim = mean.shape
+        self.mean, self.shift = mean, shift
+        self.matrix = nn.Parameter(torch.zeros(layers, dim, dim))
+        self.beta = nn.Parameter(torch.zeros(layers, dim))
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """H(codes) [n, L, D]."""
+        return ((codes - self.mean).transpose(0, 1) @ self.matrix).transpose(0, 1) + self.shift + self.beta
+
+    @torch.no_grad()
+    def factored(self, rank: int) -> tuple[Tensor, Tensor, Tensor]:
+        """left [L, D, rank], right [L, rank, D] and bias [L, D]: every W_l is cut to its `rank` largest singular values."""
+        u, singular, v = torch.linalg.svd(self.matrix, full_matrices=False)
+        root = singular[:, :rank].sqrt()
+        return u[:, :, :rank] * root[:, None], root[:, :, None] * v[:, :rank], self.shift + self.beta
 
 
 def fit_map(
@@ -151,6 +178,7 @@ def fit_map(
     target: Cloud,
     held_out: tuple[Cloud, Cloud],
     *,
+    shift: Tensor,
     space: TransportSpace,
     factors: Tensor,
     classifier: Callable[[Tensor], Tensor],
@@ -163,6 +191,7 @@ def fit_map(
     """The affine map that moves `source` to `target` and keeps what `relevance` [K] weighs.
 
     held_out: source and target for early stopping, which is on the whole loss.
+    shift: [L, D], the change that the map starts at.
     factors: [r, L*D], F^T F the covariance of the flattened codes.
     classifier: codes to logits [n, K]. seed: draws batches and noise.
     deadline: time.monotonic() at which to stop with the best so far.
@@ -170,14 +199,18 @@ def fit_map(
     """
     weights = torch.from_numpy(relevance).float()
     centre = source.mean()
-    shift = target.mean() - centre if options.initial_shift else torch.zeros_like(centre)
-    affine = _AffineMap(space.mean, factors[: options.map_components].view(-1, *centre.shape), centre, shift)
+    affine: _SharedMap | _FreeMap
+    if options.map_components:
+        affine = _SharedMap(space.mean, factors[: options.map_components].view(-1, *centre.shape), centre, shift)
+    else:
+        affine = _FreeMap(space.mean, shift)
     noise_scale = options.input_noise * float(factors.square().sum() / space.mean.numel()) ** 0.5
     attribute_unit = _attribute_unit(classifier, source, weights)
     # A cost in the codes' own unit, times the unit squared, is the cost of the codes as they are.
     edit_weight = 1.0 if options.own_units else float(space.unit) ** 2
     keep_weight = options.preservation * (1.0 if options.own_units else float(attribute_unit) ** 2)
-    optimiser = torch.optim.Adam(affine.parameters(), lr=options.learning_rate)
+    rates = {affine.matrix: options.learning_rate, affine.beta: options.learning_rate * options.shift_rate}
+    optimiser = torch.optim.Adam([{"params": [parameter], "lr": rate} for parameter, rate in rates.items()])
 
     def loss_of(x: Cloud, y: Cloud, noise: Tensor | None) -> Tensor:
         seen = x.codes if noise is None else x.codes + noise_scale * noise
@@ -186,6 +219,9 @@ def fit_map(
         if keep_weight:
             features = [attribute_features(classifier(codes), weights) / attribute_unit for codes in (moved, x.codes)]
             loss = loss + keep_weight * _divergence(*features, x.weights, x.weights, options.blur)
+        if options.calm:
+            change = space(moved) - space(x.codes)
+            loss = loss + options.calm * (change - change.mean(0)).square().sum(1).mean()
         return loss
 
     batches = _Batches(source, target, options.batch, seed)

@@ -62,7 +62,7 @@ _FACES: dict[str, Any] = {
     # Mean MTCNN points of held-out renders: left eye, right eye, nose, mouth corners (as the viewer sees them).
     "alignment": {
         "kind": "five-points",
-        "points": [[49.4, 66.5], [79.6, 66.5], [64.3, 86.1], [51.2, 99.6], [77.2, 99.5]],
+        "points": [[49.2, 66.4], [79.2, 66.4], [64.3, 85.8], [51.2, 99.2], [77.0, 99.2]],
         "reference_px": 128,
         "detector": "mtcnn",
     },

@@ -31,6 +31,7 @@ from engines.training.common import (
     add_common_arguments,
     autocast,
     command_line,
+    held_out_count,
     open_run,
     pack_folder,
     report_every,
@@ -117,7 +118,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     training, schedule = open_run(arguments, "predictors", extra)
     name = arguments.pack
     train = rendered_set(name, "train", arguments.pictures, progress=arguments.progress)
-    validation = rendered_set(name, "validation", 2000, progress=arguments.progress)
+    validation = rendered_set(name, "validation", held_out_count(arguments), progress=arguments.progress)
     ensure_pack(pack_folder(arguments))
     write_prevalence(pack_folder(arguments), dict(zip(train.attributes, np.asarray(train.labels).mean(0), strict=True)))
     metrics: dict[str, Any] = {}
@@ -143,6 +144,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
                 "data": f"{name} train, {len(train.images)} renders",
                 "data_licence": train.licence,
                 "weights_licence": "Apache-2.0",
+                "initialised_from": task.initialised_from,
                 "metrics": figures,
             },
             half=True,
@@ -198,6 +200,7 @@ class _Task:
     """A network with the head and data that train it."""
 
     kind: str
+    initialised_from = ""
     model: nn.Module
     head: nn.Module
     result: Any
@@ -227,6 +230,7 @@ class _Attributes(_Task):
             pack = open_pack(arguments.pack)
         if arguments.continue_weights:
             self.model.load_state_dict(pack.attribute_predictor.state_dict())
+            self.initialised_from = f"the attribute predictor of the pack's weights {pack.weights_hash}"
         if arguments.reconstructions:
             count = min(arguments.reconstructions, len(train.images))
             images = [train.images, _reconstruct(pack, train.images[:count])]
@@ -303,10 +307,10 @@ class _Identity(_Task):
         torch.manual_seed(arguments.seed + 2)
         self.model = IdentityNetwork(_CHANNELS, 128)
         self.head = nn.ParameterDict({"log_temperature": nn.Parameter(torch.tensor(-2.0))})
-        pairs = rendered_set(arguments.pack, "reshoots", max(1500, arguments.pictures // 4), progress=arguments.progress)
+        pairs = rendered_set(arguments.pack, "reshoots", max(32, arguments.pictures // 4), progress=arguments.progress)
         self.first, self.second = train.images, pairs.images
         count = min(len(pairs.images), len(train.images))
-        self.train_count = count - self._HELD_OUT
+        self.train_count = count - min(self._HELD_OUT, count // 8)
         self.batches = PictureBatches(train.images[: self.train_count], seed=arguments.seed + 2, mirror=False)
         self.count = count
 
@@ -331,7 +335,7 @@ class _Identity(_Task):
         same = similarity.diagonal()
         others = similarity[~torch.eye(len(a), dtype=torch.bool)]
         return {
-            "identity_rank1_of_500": float((similarity.argmax(1) == torch.arange(len(a))).float().mean()),
+            f"identity_rank1_of_{len(a)}": float((similarity.argmax(1) == torch.arange(len(a))).float().mean()),
             "identity_same_mean": float(same.mean()),
             "identity_different_mean": float(others.mean()),
         }

@@ -35,7 +35,7 @@ def _fit(folder, steps: int, *, resume: bool = False):
 
 
 def test_what_the_code_shows_is_learned_and_what_it_hides_is_not(tmp_path):
-    classifier, _ = _fit(tmp_path, 400)
+    classifier, _ = _fit(tmp_path, 1500)
     test = _planted(600, 3)
     with torch.inference_mode():
         shown, coin = balanced_accuracies(classifier(test.codes), test.labels)

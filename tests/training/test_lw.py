@@ -99,7 +99,7 @@ def test_a_constant_attribute_cannot_be_learned(tiny_pack, tmp_path):
 def test_the_printed_setting_and_its_star():
     printed = _parsed("--paper", "--weighting", "printed", "--preservation-of", "Eyeglasses=15")
     assert (printed.options.components, printed.options.learning_rate, printed.options.input_noise) == (0, 1e-3, 0.0)
-    assert not printed.options.initial_shift and not printed.options.own_units
+    assert (printed.start, printed.options.own_units, printed.options.calm) == ("none", False, 0.0)
     assert printed.options_for("Eyeglasses").preservation == 15 and printed.options_for("Male").preservation == 1
     star = _parsed("--star", "--preservation-of", "Eyeglasses=15")
     assert star.weighting == "uniform" and star.options_for("Eyeglasses").preservation == 0

@@ -15,7 +15,7 @@ from engines.training.sample_weights import relevance, sample_weights
 from engines.training.statistics import latent_statistics
 
 LAYERS, DIM = 2, 6
-OPTIONS = LwOptions(steps=60, batch=256, rank=4, components=0, check_steps=10)
+OPTIONS = LwOptions(steps=60, batch=256, learning_rate=0.02, rank=4, components=0, input_noise=0.2, shift_rate=1.0)
 # What attribute 0 and attribute 1 add to a code.
 SHIFTS = np.zeros((2, LAYERS, DIM), np.float32)
 SHIFTS[0, :, 0], SHIFTS[1, :, 3] = 2.0, 2.0
@@ -37,8 +37,15 @@ def _planted(n: int, *, seed: int, together: float) -> tuple[torch.Tensor, np.nd
     return torch.from_numpy(noise + np.einsum("nk,kld->nld", labels, SHIFTS)), labels
 
 
-def _fit(options: LwOptions, *, together: float = 0.5, weighting: str = "uniform", confounders: tuple[int, ...] = ()):
-    """Fits the map that adds attribute 0; returns it as a function, and the mean change it makes to new codes [L, D]."""
+def _fit(
+    options: LwOptions,
+    *,
+    together: float = 0.5,
+    weighting: str = "uniform",
+    confounders: tuple[int, ...] = (),
+    class_means: bool = True,
+):
+    """Fits the map that adds attribute 0; returns it, the mean change it makes to new codes [L, D], and all its changes."""
     clouds = []
     for seed in (1, 2):
         codes, labels = _planted(1600, seed=seed, together=together)
@@ -50,9 +57,11 @@ def _fit(options: LwOptions, *, together: float = 0.5, weighting: str = "uniform
     space = TransportSpace(
         statistics["w_plus_mean"], statistics["w_plus_factors"], components=options.components, whitening=options.whitening
     )
+    shift = clouds[0][1].mean() - clouds[0][0].mean() if class_means else torch.zeros(LAYERS, DIM)
     fitted = fit_map(
         *clouds[0],
         clouds[1],
+        shift=shift,
         space=space,
         factors=statistics["w_plus_factors"],
         classifier=_Planted(),
@@ -67,10 +76,18 @@ def _fit(options: LwOptions, *, together: float = 0.5, weighting: str = "uniform
     return fitted, change.mean(0).numpy(), change
 
 
-@pytest.mark.parametrize("options", [OPTIONS, replace(OPTIONS, initial_shift=False, preservation=0.0)])
-def test_a_planted_shift_is_recovered(options):
+@pytest.mark.parametrize(
+    ("options", "class_means"),
+    [
+        (OPTIONS, True),
+        (replace(OPTIONS, preservation=0.0, learning_rate=0.1), False),
+        (replace(OPTIONS, map_components=0, rank=DIM, calm=0.0, learning_rate=0.1), False),
+    ],
+    ids=["from the class means", "from nothing", "a free map from nothing"],
+)
+def test_a_planted_shift_is_recovered(options, class_means):
     """Classes differ by a translation: transport moves every code by it, and leaves the independent attribute alone."""
-    _, mean, change = _fit(options)
+    _, mean, change = _fit(options, class_means=class_means)
     np.testing.assert_allclose(mean[:, 0], 2.0, atol=0.25)
     np.testing.assert_allclose(mean[:, 1:], 0.0, atol=0.2)
     assert (change[:, :, 3].abs() < 1.0).float().mean() > 0.97, "attribute 1 flips beyond a change of 1"
