@@ -135,9 +135,7 @@ def _add_endpoints(editor: Editor) -> None:
         return http.invert(editor, image, pack, method, seed)
 
     @_spoken
-    def edit(
-        image: str, pack: str, method: str, edits: Any, paste_back: bool, seed: float
-    ) -> tuple[Any, dict[str, Any]]:
+    def edit(image: str, pack: str, method: str, edits: Any, paste_back: bool, seed: float) -> tuple[Any, dict[str, Any]]:
         """Inverts a picture, changes attributes, and gives the edited picture.
 
         Args:

@@ -68,9 +68,7 @@ def _check_port(host: str, port: int) -> None:
         raise OptionError(f"cannot listen on {host} port {port} ({reason}); choose another with --port or --host.") from error
 
 
-def _run(
-    host: str, port: int, pack_id: str, on_ready: Callable[[str], None], cleanups: list[Callable[[], None]]
-) -> None:
+def _run(host: str, port: int, pack_id: str, on_ready: Callable[[str], None], cleanups: list[Callable[[], None]]) -> None:
     from editor_app.build import build
     from editor_app.editor import Editor
     from editor_app.examples import load_examples

@@ -20,9 +20,7 @@ def packs() -> dict[str, Any]:
     return {"packs": [dataclasses.asdict(info) for info in api.list_packs()]}
 
 
-def invert(
-    editor: Editor, image: str | None, pack: str, method: str, seed: int
-) -> tuple[np.ndarray, dict[str, Any]]:
+def invert(editor: Editor, image: str | None, pack: str, method: str, seed: int) -> tuple[np.ndarray, dict[str, Any]]:
     """The reconstruction uint8 [R, R, 3] of a picture file, and how good it is."""
     _, _, inversion = _inverted(editor, image, pack, method, seed)
     return inversion.reconstruction, _facts(inversion)

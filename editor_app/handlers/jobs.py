@@ -99,9 +99,7 @@ def _invert(editor: Editor, session: Session, order: Order, cancel: CancelToken)
     yield from _run_inversion(editor, session, order, cancel, {"picture": view.picture_json(session), "notices": []})
 
 
-def _run_inversion(
-    editor: Editor, session: Session, order: Order, cancel: CancelToken, opened: Message
-) -> Iterator[Message]:
+def _run_inversion(editor: Editor, session: Session, order: Order, cancel: CancelToken, opened: Message) -> Iterator[Message]:
     picture = session.picture
     face = None if session.region == "whole" else session.faces[session.region]
     progress: Message = {"text": "Starting"}

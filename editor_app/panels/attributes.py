@@ -23,7 +23,7 @@ _TEMPLATE = """<section class="lwe-panel lwe-attributes idle" aria-label="Attrib
   A mark on the slider shows the strength that changes most faces.</p>
 </section>"""
 
-_GROUP = '<details open><summary><h3>{name}</h3></summary>{rows}</details>'
+_GROUP = "<details open><summary><h3>{name}</h3></summary>{rows}</details>"
 
 _ROW = """<div class="attribute" data-attribute="{id}">
   <div class="line"><label for="lwe-a-{id}">{name}</label><output for="lwe-a-{id}">0</output>

@@ -21,7 +21,15 @@ from engines.packs.registry import open_pack
 from engines.packs.write import write_component
 from engines.predictors.latent_classifier import LatentClassifier
 from engines.training.codes import CodeSet, code_set
-from engines.training.common import add_common_arguments, command_line, open_run, pack_folder, report_every, set_learning_rate
+from engines.training.common import (
+    add_common_arguments,
+    command_line,
+    held_out_count,
+    open_run,
+    pack_folder,
+    report_every,
+    set_learning_rate,
+)
 from engines.training.runs import Run
 from engines.training.schedule import Schedule, learning_rate
 
@@ -32,7 +40,6 @@ HELP = "latent classifier on the codes of rendered pictures"
 _BATCH = 256
 _PEAK_RATE = 5e-4
 _WEIGHT_DECAY = 5e-4
-_VALIDATION = 2000
 _CHECK_STEPS = 50
 # Standard deviations of the codes' own scale: the classifier must hold on codes that an edit or a refinement has moved.
 _NOISE = 0.2
@@ -49,7 +56,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     training, schedule = open_run(arguments, "classifier", {"hidden": hidden})
     pack = open_pack(arguments.pack)
     train = code_set(pack, "train", arguments.pictures, mirrored=True, progress=arguments.progress)
-    validation = code_set(pack, "validation", _VALIDATION, progress=arguments.progress)
+    validation = code_set(pack, "validation", held_out_count(arguments), progress=arguments.progress)
     report = report_every(arguments, "Training the latent classifier", schedule)
     classifier, steps = fit_classifier(
         train, validation, hidden, training=training, schedule=schedule, seed=arguments.seed, report=report

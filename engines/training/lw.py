@@ -27,7 +27,7 @@ from engines.packs.registry import open_pack
 from engines.packs.write import write_component
 from engines.training.calibration import Calibration, ImageResponse, calibrate, predictions
 from engines.training.codes import CodeSet, code_set
-from engines.training.common import add_common_arguments, command_line, open_run, pack_folder
+from engines.training.common import add_common_arguments, command_line, held_out_count, open_run, pack_folder
 from engines.training.label_effects import label_effect
 from engines.training.lw_map import Cloud, FittedMap, LwOptions, TransportSpace, fit_map
 from engines.training.runs import Run
@@ -48,7 +48,6 @@ HELP = "edit maps by latent Wasserstein transport, calibrated"
 STARTS = ("label-effects", "class-means", "none")
 """What an attribute adds while the others are held, the difference of the weighted class means, or no change."""
 
-_HELD_OUT = 2000
 # Of the held-out codes so many are for calibration, the others for early stopping.
 _CALIBRATION_SHARE = 0.35
 _CALIBRATION_CODES = 48
@@ -107,7 +106,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     training, _ = open_run(arguments, "lw", {"attributes": arguments.attributes, "recipe": asdict(recipe)})
     pack = open_pack(arguments.pack)
     train = code_set(pack, "train", arguments.pictures, mirrored=True, progress=arguments.progress)
-    held_out = code_set(pack, "validation", _HELD_OUT, progress=arguments.progress)
+    held_out = code_set(pack, "validation", held_out_count(arguments), progress=arguments.progress)
     chosen = _chosen(arguments.attributes, pack, train)
     maps, figures = train_maps(
         pack,

@@ -49,7 +49,7 @@ def test_perceptual_distance_is_zero_at_equality_symmetric_and_positive():
     a, b = _images(), _images().flip(0)
     assert torch.equal(network.distance(a, a), torch.zeros(3))
     assert torch.allclose(network.distance(a, b), network.distance(b, a))
-    assert float(network.distance(a, b)[0]) > 0
+    assert network.distance(a, b)[0].item() > 0
 
 
 def test_perceptual_distance_equals_its_formula():
@@ -63,4 +63,4 @@ def test_perceptual_distance_equals_its_formula():
             sum(((ua[:, y, x] - ub[:, y, x]) ** 2).sum() for y in range(ua.shape[1]) for x in range(ua.shape[2]))
             / ua[0].numel()
         )
-    assert abs(float(network.distance(a, b)) - total / 3) < 1e-5
+    assert abs(network.distance(a, b).item() - total / 3) < 1e-5

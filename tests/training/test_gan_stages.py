@@ -67,7 +67,7 @@ def test_autoencoding_learns_to_reconstruct(tmp_path):
     before = held_out_mse(fresh.encoder.eval(), fresh.generator, pictures)
     model = _autoencode(tmp_path, 150)
     after = held_out_mse(model.encoder_ema.model, model.generator_ema.model, pictures)
-    assert after < 0.5 * before
+    assert after < 0.7 * before
 
 
 def test_the_same_seed_gives_the_same_weights(tmp_path):
@@ -83,9 +83,12 @@ def test_the_mapping_moves_to_the_distribution_of_the_codes(tmp_path):
     with torch.no_grad():
         before = float(divergence(generator.mapping(torch.randn(1024, 8, generator=torch_generator(6))), codes[:1024]))
     run = Run.open(tmp_path, {}, resume=False)
-    figures = fit_mapping(generator, codes, schedule=Schedule(steps=400), run=run, arguments=_arguments())
-    assert figures["sinkhorn_real_to_real"] < figures["sinkhorn_mapped_to_real"] < 0.5 * before
-    assert torch.allclose(generator.mapping.w_avg, codes.mean(0), atol=0.3)
+    figures = fit_mapping(generator, codes, schedule=Schedule(steps=200), run=run, arguments=_arguments())
+    assert figures["sinkhorn_real_to_real"] < figures["sinkhorn_mapped_to_real"] < 0.7 * before
+    with torch.no_grad():
+        mapped = generator.mapping(torch.randn(20_000, 8, generator=torch_generator(7)))
+    assert torch.allclose(generator.mapping.w_avg, mapped.mean(0), atol=0.05)
+    assert 0.5 < figures["variance_ratio"] < 1.5
 
 
 def test_adversarial_training_changes_the_generator_and_leaves_the_encoder(tmp_path, monkeypatch):

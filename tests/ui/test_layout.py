@@ -36,7 +36,7 @@ def test_a_new_group_of_attributes_is_shown_too(editor: Editor):
 def test_text_from_a_manifest_is_only_text():
     """Gradio runs templates through Handlebars and evaluates them as JavaScript template strings."""
     escaped = markup.text('</script>${alert(1)}{{alert}}`\\"')
-    assert not set(escaped) & set("<>${}`\\\"")
+    assert not set(escaped) & set('<>${}`\\"')
 
 
 def test_methods_stand_from_quick_to_close_with_the_default_chosen(editor: Editor):
