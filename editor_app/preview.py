@@ -12,7 +12,7 @@ from engines.api import Inversion, Picture
 
 __all__ = ["Preview", "fit", "make_preview"]
 
-LONGEST_PX = 960
+LONGEST_PX = 720
 
 
 @dataclass(frozen=True, eq=False)
