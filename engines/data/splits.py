@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from engines.core.errors import OptionError
 from engines.data.faces.portrait import Portrait
-from engines.data.faces.sampling import OUT_OF_DISTRIBUTION, reshoot, sample
+from engines.data.faces.sampling import reshoot, sample
+from engines.data.faces.unseen import UNSEEN_KINDS, sample_unseen
 
 __all__ = ["SET_NAMES", "SPLITS", "check_names", "exported_portrait", "portrait_of"]
 
@@ -27,8 +28,8 @@ def portrait_of(name: str, split: str, index: int) -> Portrait:
 def exported_portrait(name: str, seed: int, index: int) -> Portrait:
     """Picture `index` of an export, never one of a set: the seed path is longer."""
     check_names(name, "train")
-    ood = OUT_OF_DISTRIBUTION[index % len(OUT_OF_DISTRIBUTION)] if name == "faces-ood" else "none"
-    return sample([_EXPORT_SEED, seed, index], ood=ood)
+    path = [_EXPORT_SEED, seed, index]
+    return sample_unseen(_kind(index), path) if name == "faces-ood" else sample(path)
 
 
 def check_names(name: str, split: str) -> None:
@@ -46,11 +47,14 @@ def _face(split: str, index: int) -> Portrait:
 
 
 def _face_out_of_distribution(split: str, index: int) -> Portrait:
-    ood = OUT_OF_DISTRIBUTION[index % len(OUT_OF_DISTRIBUTION)]
     if split == "reshoots":
-        first = sample([_OOD_SPLIT_SEEDS["train"], index], ood=ood)
+        first = sample_unseen(_kind(index), [_OOD_SPLIT_SEEDS["train"], index])
         return reshoot(first, [_OOD_SPLIT_SEEDS["reshoots"], index])
-    return sample([_OOD_SPLIT_SEEDS[split], index], ood=ood)
+    return sample_unseen(_kind(index), [_OOD_SPLIT_SEEDS[split], index])
+
+
+def _kind(index: int) -> str:
+    return UNSEEN_KINDS[index % len(UNSEEN_KINDS)]
 
 
 _MAKERS: dict[str, Callable[[str, int], Portrait]] = {"faces": _face, "faces-ood": _face_out_of_distribution}

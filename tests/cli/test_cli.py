@@ -325,7 +325,9 @@ def test_a_folder_that_cannot_be_made_is_named(tiny_pack, pictures, tmp_path):
 def test_an_interrupt_ends_with_130_and_leaves_nothing_half_written(tiny_pack, pictures, tmp_path):
     out = tmp_path / "out"
     words = ["invert", str(pictures[0]), "--pack", "tiny", "--seconds", "60", "--out", str(out)]
-    process = subprocess.Popen([sys.executable, "-m", "engines", *words], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    # Under a shell that started the tests in the background, interrupts are ignored, and children inherit that.
+    heard = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    process = subprocess.Popen([sys.executable, "-m", "engines", *words], cwd=ROOT, stderr=subprocess.PIPE, text=True, **heard)
     assert "Refining" in process.stderr.readline()
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)

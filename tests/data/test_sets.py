@@ -121,6 +121,12 @@ def test_a_reshoot_row_shows_the_training_row_again():
 def test_accessories_are_only_out_of_distribution():
     assert {portrait_of("faces", split, index).ood for split in SPLITS for index in range(12)} == {"none"}
     assert {portrait_of("faces-ood", "test", index).ood for index in range(4)} == {"beanie", "cap", "headscarf", "earrings"}
+    seen = [portrait_of("faces", split, index) for split in SPLITS for index in range(300)]
+    dyed, turned, harsh = (portrait_of("faces-ood", "test", index) for index in (4, 5, 6))
+    assert dyed.hair_color not in {portrait.hair_color for portrait in seen}
+    assert abs(turned.yaw) > max(abs(portrait.yaw) for portrait in seen)
+    assert harsh.light_size < min(portrait.light_size for portrait in seen)
+    assert harsh.ambient < min(portrait.ambient for portrait in seen)
 
 
 def test_processes_return_results_in_order():

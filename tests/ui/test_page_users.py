@@ -116,7 +116,7 @@ def test_a_second_upload_during_an_inversion_wins(page: Any, photo: Path):
     open_picture(page, pictures.png(pictures.several_faces()), "us.png")
     page.locator("figcaption").filter(has_text="us.png").wait_for()
     settle(page)
-    assert painted(page).shape == (480, 960, 3)
+    assert painted(page).shape == (360, 720, 3)
 
 
 def test_a_slider_moved_during_an_inversion_counts_when_it_ends(page: Any, photo: Path):

@@ -9,7 +9,7 @@ import numpy as np
 from engines.data.faces.portrait import Portrait
 from engines.data.faces.vectors import F32, Array
 
-__all__ = ["BROWS", "HAIR", "IRIS", "hair_colour", "linear", "skin_colour"]
+__all__ = ["BROWS", "DYED_HAIR", "HAIR", "IRIS", "hair_colour", "linear", "skin_colour"]
 
 
 def linear(srgb: Sequence[float] | Array) -> Array:
@@ -24,6 +24,11 @@ HAIR = {
     "auburn": linear((90, 48, 30)), "blond": linear((206, 168, 108)), "red": linear((158, 74, 36)),
     "gray": linear((136, 135, 134)), "white": linear((194, 193, 190)),
 }  # fmt: skip
+DYED_HAIR = {
+    "blue": linear((52, 86, 168)), "green": linear((62, 138, 84)),
+    "pink": linear((214, 96, 150)), "purple": linear((108, 62, 148)),
+}  # fmt: skip
+"""Worn only in the out-of-distribution set."""
 BROWS = {
     "black": linear((26, 21, 19)), "brown": linear((58, 38, 26)), "lightbrown": linear((84, 60, 40)),
     "auburn": linear((76, 40, 26)), "red": linear((128, 66, 36)), "blond": linear((136, 102, 64)),
@@ -45,4 +50,4 @@ def skin_colour(melanin: Array) -> Array:
 
 def hair_colour(portrait: Portrait) -> Array:
     """Linear RGB [3]."""
-    return (HAIR[portrait.hair_color] * np.array([portrait.hair_shade] * 3, F32)).astype(F32)
+    return ((HAIR | DYED_HAIR)[portrait.hair_color] * np.array([portrait.hair_shade] * 3, F32)).astype(F32)

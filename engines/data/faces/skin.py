@@ -70,7 +70,7 @@ def shade_skin(head: Head, portrait: Portrait, points: SkinPoints) -> SkinSurfac
     specular = _shine(portrait, at, grain, front, lips)
     colour, specular = _scalp(portrait, at, grain, colour, specular)
     brows = brow_opacity(portrait, at, front)
-    colour = colour * (1 - brows[:, None]) + BROWS[portrait.hair_color] * brows[:, None]
+    colour = colour * (1 - brows[:, None]) + BROWS.get(portrait.hair_color, BROWS["brown"]) * brows[:, None]
     specular = specular * (1 - 0.7 * brows)
     colour, specular = _facial_hair(portrait, at, grain, lips, colour, specular)
     colour = _lashes(portrait, at, points.lid_distance, colour)
