@@ -14,8 +14,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engines.api import OptionError, PackNotFoundError
-
 if TYPE_CHECKING:
     from editor_app.editor import Editor
 
@@ -64,6 +62,8 @@ def _check_port(host: str, port: int) -> None:
         with socket.create_server((host, port)):
             pass
     except (OSError, OverflowError) as error:
+        from engines.api import OptionError  # slow, and not needed where the port is free
+
         reason = getattr(error, "strerror", None) or error
         raise OptionError(f"cannot listen on {host} port {port} ({reason}); choose another with --port or --host.") from error
 
@@ -76,7 +76,7 @@ def _run(host: str, port: int, pack_id: str, on_ready: Callable[[str], None], cl
     from editor_app.panels.source import MAX_UPLOAD_BYTES
     from editor_app.routes import add_routes
     from editor_app.theme import page_theme
-    from engines.api import list_packs
+    from engines.api import PackNotFoundError, list_packs
 
     infos = {info.id: info for info in list_packs()}
     if pack_id not in infos:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -9,7 +11,9 @@ from torch import Tensor
 from engines.core.rng import numpy_generator
 from engines.imaging.convert import to_tensor
 
-__all__ = ["PictureBatches"]
+__all__ = ["PictureBatches", "over_pictures"]
+
+_BATCH = 50
 
 
 class PictureBatches:
@@ -40,3 +44,20 @@ class PictureBatches:
             flips = torch.from_numpy(numpy_generator(self._seed, 2, step).random(count) < 0.5)
             images = torch.where(flips[:, None, None, None], images.flip(3), images)
         return indices, images
+
+
+@torch.no_grad()
+def over_pictures(
+    network: Callable[[Tensor], Tensor],
+    pictures: np.ndarray,
+    *,
+    mirrored: bool = False,
+    report: Callable[[int], None] = lambda done: None,
+) -> Tensor:
+    """`network` of uint8 pictures [N, H, W, 3] (or their mirror images), float32 [N, ...]; `report` hears how many are done."""
+    parts = []
+    for start in range(0, len(pictures), _BATCH):
+        image = to_tensor(np.asarray(pictures[start : start + _BATCH]))
+        parts.append(network(image.flip(3) if mirrored else image).float())
+        report(min(start + _BATCH, len(pictures)))
+    return torch.cat(parts)

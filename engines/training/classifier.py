@@ -20,20 +20,21 @@ from engines.core.rng import numpy_generator
 from engines.packs.registry import open_pack
 from engines.packs.write import write_component
 from engines.predictors.latent_classifier import LatentClassifier
+from engines.training.balance import balanced_accuracies, positive_weights
 from engines.training.codes import CodeSet, code_set
 from engines.training.common import (
     add_common_arguments,
-    command_line,
     held_out_count,
     open_run,
     pack_folder,
+    provenance,
     report_every,
     set_learning_rate,
 )
 from engines.training.runs import Run
 from engines.training.schedule import Schedule, learning_rate
 
-__all__ = ["HELP", "add_arguments", "balanced_accuracies", "fit_classifier", "positive_weights", "run"]
+__all__ = ["HELP", "add_arguments", "fit_classifier", "run"]
 
 HELP = "latent classifier on the codes of rendered pictures"
 
@@ -62,16 +63,14 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         train, validation, hidden, training=training, schedule=schedule, seed=arguments.seed, report=report
     )
     metrics = _figures(classifier, validation, training)
-    provenance = {
-        "command": command_line(arguments),
-        "seed": arguments.seed,
-        "images_seen": steps * _BATCH,
-        "data": f"encoder codes of {len(train) // 2} renders and their mirror images",
-        "data_licence": train.data_licence,
-        "weights_licence": "Apache-2.0",
-        "metrics": metrics,
-    }
-    write_component(pack_folder(arguments), "latent_classifier", classifier, classifier.config_json(), provenance, half=True)
+    source = provenance(
+        arguments,
+        images_seen=steps * _BATCH,
+        data=f"encoder codes of {len(train) // 2} renders and their mirror images",
+        data_licence=train.data_licence,
+        metrics=metrics,
+    )
+    write_component(pack_folder(arguments), "latent_classifier", classifier, classifier.config_json(), source, half=True)
     return {"run": str(training.folder), "best": str(pack_folder(arguments)), "metrics": metrics}
 
 
@@ -121,21 +120,6 @@ def fit_classifier(
     best = _better(classifier, validation, weight, best)
     classifier.load_state_dict(best["weights"])
     return classifier.eval(), step
-
-
-def positive_weights(labels: Tensor) -> Tensor:
-    """Weights [K] of the positives of `labels` [N, K] in the cross-entropy: negatives per positive, within 1/10 and 10."""
-    share = labels.float().mean(0).clamp(1e-6, 1 - 1e-6)
-    return ((1 - share) / share).clamp(0.1, 10)
-
-
-def balanced_accuracies(logits: Tensor, labels: np.ndarray) -> np.ndarray:
-    """Balanced accuracy [K] of logits [N, K] at 0; NaN where `labels` bool [N, K] has one class only."""
-    predicted = logits.numpy() > 0
-    with np.errstate(invalid="ignore"):
-        sensitivity = (predicted & labels).sum(0) / labels.sum(0)
-        specificity = (~predicted & ~labels).sum(0) / (~labels).sum(0)
-    return (sensitivity + specificity) / 2
 
 
 def _fresh(train: CodeSet, hidden: Sequence[int], seed: int) -> LatentClassifier:

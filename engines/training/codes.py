@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from engines.core.atomic import replacing
 from engines.core.paths import data_dir
 from engines.core.progress import Progress, ProgressCallback
 from engines.data.sets import rendered_set
-from engines.imaging.convert import to_tensor
 from engines.packs.load import Pack
+from engines.training.batches import over_pictures
 
-__all__ = ["CodeSet", "code_set", "encode"]
-
-_BATCH = 50
+__all__ = ["CodeSet", "code_set"]
 
 
 @dataclass(frozen=True)
@@ -43,23 +40,6 @@ class CodeSet:
     def column(self, attribute: str) -> np.ndarray:
         """The labels bool [N] of one attribute."""
         return self.labels[:, self.attributes.index(attribute)]
-
-
-@torch.inference_mode()
-def encode(
-    encoder: nn.Module,
-    pictures: np.ndarray,
-    *,
-    mirrored: bool = False,
-    report: Callable[[int], None] = lambda done: None,
-) -> Tensor:
-    """One-pass codes float32 [N, L, D] of pictures uint8 [N, H, W, 3]; `report` hears how many are done."""
-    parts = []
-    for start in range(0, len(pictures), _BATCH):
-        image = to_tensor(np.asarray(pictures[start : start + _BATCH]))
-        parts.append(encoder(image.flip(3) if mirrored else image).float())
-        report(min(start + _BATCH, len(pictures)))
-    return torch.cat(parts)
 
 
 def code_set(
@@ -88,7 +68,7 @@ def _cached(pack: Pack, images: np.ndarray, name: str, mirrored: bool, progress:
     def report(done: int) -> None:
         progress(Progress("Encoding the pictures", done, len(images), time.monotonic() - started))
 
-    codes = encode(pack.encoder, images, mirrored=mirrored, report=report)
+    codes = over_pictures(pack.encoder, images, mirrored=mirrored, report=report)
     with replacing(path) as temporary:
         save_file({"codes": codes}, temporary)
     return codes

@@ -22,11 +22,11 @@ from engines.training.schedule import Schedule
 __all__ = [
     "add_common_arguments",
     "autocast",
-    "command_line",
     "freeze",
     "held_out_count",
     "open_run",
     "pack_folder",
+    "provenance",
     "report_every",
     "set_learning_rate",
 ]
@@ -62,7 +62,7 @@ def open_run(arguments: argparse.Namespace, what: str, extra: dict[str, Any]) ->
     return Run.open(folder, config, resume=arguments.resume), schedule
 
 
-def command_line(arguments: argparse.Namespace) -> str:
+def _command_line() -> str:
     """The command as it can be typed again, for provenance: without where its run lay and what it printed."""
     words, kept = list(sys.argv[1:]), ["python -m engines"]
     while words:
@@ -72,6 +72,28 @@ def command_line(arguments: argparse.Namespace) -> str:
         elif word not in ("--json", "--resume") and not word.startswith(("--run=", "--data-dir=")):
             kept.append(Path(word).name if kept[-1] == "--init" else word)
     return " ".join(kept)
+
+
+def provenance(
+    arguments: argparse.Namespace,
+    *,
+    images_seen: int,
+    data: str,
+    data_licence: str,
+    metrics: dict[str, Any],
+    initialised_from: str = "",
+) -> dict[str, Any]:
+    """Where trained weights come from, in a manifest's form; `initialised_from` is empty for random starting weights."""
+    return {
+        "command": _command_line(),
+        "seed": arguments.seed,
+        "images_seen": images_seen,
+        "data": data,
+        "data_licence": data_licence,
+        "weights_licence": "Apache-2.0",
+        "initialised_from": initialised_from,
+        "metrics": metrics,
+    }
 
 
 def pack_folder(arguments: argparse.Namespace) -> Path:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from engines.core.rng import torch_generator
 from engines.data.sets import rendered_set
@@ -28,22 +28,22 @@ from engines.packs.registry import open_pack
 from engines.packs.write import write_component
 from engines.training.augment import degrade
 from engines.training.autoencoding import face_weight_map
-from engines.training.batches import PictureBatches
+from engines.training.batches import PictureBatches, over_pictures
 from engines.training.common import (
     add_common_arguments,
     autocast,
-    command_line,
     freeze,
     held_out_count,
     open_run,
     pack_folder,
+    provenance,
     report_every,
     set_learning_rate,
 )
 from engines.training.ema import Ema
 from engines.training.pack_definitions import definition
 from engines.training.schedule import learning_rate
-from engines.training.statistics import latent_statistics
+from engines.training.statistics import STATISTICS_PICTURES, latent_statistics
 
 __all__ = ["HELP", "add_arguments", "run"]
 
@@ -111,20 +111,18 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     averaged = ema.model.eval()
     pictures, figures = _look(pack, averaged, held_out)
     training.picture("reconstructions", pictures)
-    provenance = {
-        "command": command_line(arguments),
-        "seed": arguments.seed,
-        "images_seen": step * _BATCH,
-        "data": f"{arguments.pack} train, {len(train.images)} renders, and samples of the generator",
-        "data_licence": train.licence,
-        "weights_licence": "Apache-2.0",
-        "initialised_from": f"the encoder of the pack's weights {pack.weights_hash}",
-        "metrics": figures,
-    }
+    source = provenance(
+        arguments,
+        images_seen=step * _BATCH,
+        data=f"{arguments.pack} train, {len(train.images)} renders, and samples of the generator",
+        data_licence=train.licence,
+        initialised_from=f"the encoder of the pack's weights {pack.weights_hash}",
+        metrics=figures,
+    )
     folder = pack_folder(arguments)
-    statistics = latent_statistics(pack.generator.mapping.w_avg, _codes(averaged, np.asarray(train.images[:8000])))
-    write_component(folder, "encoder", averaged, averaged.config_json(), provenance, half=True)
-    write_component(folder, "statistics", statistics, {}, provenance, half=True)
+    statistics = latent_statistics(pack.generator.mapping.w_avg, over_pictures(averaged, train.images[:STATISTICS_PICTURES]))
+    write_component(folder, "encoder", averaged, averaged.config_json(), source, half=True)
+    write_component(folder, "statistics", statistics, {}, source, half=True)
     return {"run": str(training.folder), "best": str(folder), "metrics": figures}
 
 
@@ -197,11 +195,6 @@ class _Step:
             self.optimiser.step()
         self.discriminator.requires_grad_(False)
         return generator_loss(self.discriminator(picture, dtype=torch.bfloat16).float()).mean()
-
-
-@torch.no_grad()
-def _codes(encoder: nn.Module, pictures: np.ndarray) -> Tensor:
-    return torch.cat([encoder(to_tensor(pictures[i : i + 100])) for i in range(0, len(pictures), 100)])
 
 
 @torch.no_grad()

@@ -14,21 +14,20 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.torch import load_file
-from torch import Tensor
 
 from engines.core.errors import OptionError, RunError
 from engines.data.sets import rendered_set
 from engines.encoders.w_plus import EncoderConfig, WPlusEncoder
 from engines.generators.stylegan2 import Discriminator, Generator, StyleGAN2Config
-from engines.imaging.convert import to_tensor
 from engines.packs.registry import open_pack
 from engines.packs.write import write_component
 from engines.training.adversarial import train_adversarial
 from engines.training.autoencoding import Autoencoder, face_weight_map, held_out_mse, train_autoencoder
-from engines.training.common import add_common_arguments, autocast, command_line, freeze, held_out_count, open_run, pack_folder
+from engines.training.batches import over_pictures
+from engines.training.common import add_common_arguments, autocast, freeze, held_out_count, open_run, pack_folder, provenance
 from engines.training.mapping_fit import fit_mapping
 from engines.training.pack_definitions import definition, ensure_pack
-from engines.training.statistics import latent_statistics
+from engines.training.statistics import STATISTICS_PICTURES, latent_statistics
 
 __all__ = ["ENCODER_CONFIG", "GENERATOR_CONFIG", "HELP", "add_arguments", "run"]
 
@@ -88,7 +87,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     generator = Generator(GENERATOR_CONFIG, seed=arguments.seed)
     torch.manual_seed(arguments.seed)
     model = Autoencoder.of(generator, WPlusEncoder(ENCODER_CONFIG))
-    discriminator = Discriminator(_DISCRIMINATOR_CONFIG)
+    discriminator = Discriminator(_DISCRIMINATOR_CONFIG, seed=arguments.seed)
     initialised_from = _initialise(arguments, model, discriminator)
     state = training.load_checkpoint() or {}
     if "g" in state:
@@ -106,7 +105,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         state = {"stage": "mapping", "seen": seen, **model.state()}
         training.save_checkpoint(state)
         stage = "mapping"
-    codes = _codes(model, train.images)
+    with autocast():
+        codes = over_pictures(model.encoder_ema.model.eval(), train.images[:STATISTICS_PICTURES])
     if stage != "adversarial" and shares["mapping"] > 0:
         figures = fit_mapping(
             model.generator, codes.mean(1), schedule=schedule.share(shares["mapping"]), run=training, arguments=arguments
@@ -123,26 +123,23 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         "held_out_mse_median": held_out_mse(model.encoder_ema.model, model.generator_ema.model, held_out),
         **figures,
     }
-    provenance = {
-        "command": command_line(arguments),
-        "seed": arguments.seed,
-        "images_seen": sum(seen.values()),
-        "data": f"{arguments.pack} train, {len(train.images)} renders",
-        "data_licence": train.licence,
-        "weights_licence": "Apache-2.0",
-        "metrics": metrics,
-    }
-    if initialised_from:
-        provenance["initialised_from"] = initialised_from
+    source = provenance(
+        arguments,
+        images_seen=sum(seen.values()),
+        data=f"{arguments.pack} train, {len(train.images)} renders",
+        data_licence=train.licence,
+        metrics=metrics,
+        initialised_from=initialised_from,
+    )
     # Only what this run trained is written: the rest keeps its own provenance.
     generator_average, encoder_average = model.generator_ema.model, model.encoder_ema.model
-    write_component(folder, "generator", generator_average, generator_average.config_json(), provenance, half=True)
+    write_component(folder, "generator", generator_average, generator_average.config_json(), source, half=True)
     statistics = latent_statistics(generator_average.mapping.w_avg, codes)
-    write_component(folder, "statistics", statistics, {}, provenance, half=True)
+    write_component(folder, "statistics", statistics, {}, source, half=True)
     if shares["autoencoding"] > 0:
-        write_component(folder, "encoder", encoder_average, encoder_average.config_json(), provenance, half=True)
+        write_component(folder, "encoder", encoder_average, encoder_average.config_json(), source, half=True)
     if shares["adversarial"] > 0:
-        write_component(folder, "discriminator", discriminator, discriminator.config_json(), provenance, half=True)
+        write_component(folder, "discriminator", discriminator, discriminator.config_json(), source, half=True)
     return {"run": str(training.folder), "best": str(folder), "metrics": metrics}
 
 
@@ -183,14 +180,3 @@ def _restart_from_averages(model: Autoencoder) -> None:
     """Later stages go on from the averaged weights, which are the better ones."""
     model.generator.load_state_dict(model.generator_ema.model.state_dict())
     model.encoder.load_state_dict(model.encoder_ema.model.state_dict())
-
-
-@torch.no_grad()
-def _codes(model: Autoencoder, images: np.ndarray, count: int = 8000) -> Tensor:
-    """W+ codes [N, L, D] of training pictures by the averaged encoder."""
-    encoder = model.encoder_ema.model.eval()
-    parts = []
-    for i in range(0, min(count, len(images)), 100):
-        with autocast():
-            parts.append(encoder(to_tensor(np.asarray(images[i : i + 100]))).float())
-    return torch.cat(parts)

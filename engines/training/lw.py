@@ -27,7 +27,7 @@ from engines.packs.registry import open_pack
 from engines.packs.write import write_component
 from engines.training.calibration import Calibration, ImageResponse, calibrate, predictions
 from engines.training.codes import CodeSet, code_set
-from engines.training.common import add_common_arguments, command_line, held_out_count, open_run, pack_folder
+from engines.training.common import add_common_arguments, held_out_count, open_run, pack_folder, provenance
 from engines.training.label_effects import label_effect
 from engines.training.lw_map import Cloud, FittedMap, LwOptions, TransportSpace, fit_map
 from engines.training.runs import Run
@@ -121,16 +121,14 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     )
     metrics = _summary(figures)
     training.log(**{name: value for name, value in metrics.items() if isinstance(value, float)})
-    provenance = {
-        "command": command_line(arguments),
-        "seed": arguments.seed,
-        "images_seen": len(train),
-        "data": f"encoder codes of {len(train) // 2} renders and their mirror images; transport recipe {asdict(recipe)}",
-        "data_licence": train.data_licence,
-        "weights_licence": "Apache-2.0",
-        "metrics": metrics,
-    }
-    write_component(pack_folder(arguments), "edit_maps", maps, maps.config_json(), provenance, half=True)
+    source = provenance(
+        arguments,
+        images_seen=len(train),
+        data=f"encoder codes of {len(train) // 2} renders and their mirror images; transport recipe {asdict(recipe)}",
+        data_licence=train.data_licence,
+        metrics=metrics,
+    )
+    write_component(pack_folder(arguments), "edit_maps", maps, maps.config_json(), source, half=True)
     return {"run": str(training.folder), "best": str(pack_folder(arguments)), "metrics": metrics}
 
 

@@ -26,14 +26,15 @@ from engines.predictors.attributes import AttributePredictor
 from engines.predictors.identity import IdentityNetwork
 from engines.predictors.perceptual import PerceptualNetwork
 from engines.training.augment import degrade, jitter_crop, recolour
-from engines.training.batches import PictureBatches
+from engines.training.balance import balanced_accuracies, positive_weights
+from engines.training.batches import PictureBatches, over_pictures
 from engines.training.common import (
     add_common_arguments,
     autocast,
-    command_line,
     held_out_count,
     open_run,
     pack_folder,
+    provenance,
     report_every,
     set_learning_rate,
 )
@@ -132,23 +133,15 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         images_seen = _fit(task, network, training, schedule.share(_SHARES[network]), arguments, state)
         figures = task.finish()
         training.log(network=network, **{k: v for k, v in figures.items() if isinstance(v, float)})
-        write_component(
-            pack_folder(arguments),
-            task.kind,
-            task.result,
-            task.result.config_json(),
-            {
-                "command": command_line(arguments),
-                "seed": arguments.seed,
-                "images_seen": images_seen,
-                "data": f"{name} train, {len(train.images)} renders",
-                "data_licence": train.licence,
-                "weights_licence": "Apache-2.0",
-                "initialised_from": task.initialised_from,
-                "metrics": figures,
-            },
-            half=True,
+        source = provenance(
+            arguments,
+            images_seen=images_seen,
+            data=task.data,
+            data_licence=train.licence,
+            metrics=figures,
+            initialised_from=task.initialised_from,
         )
+        write_component(pack_folder(arguments), task.kind, task.result, task.result.config_json(), source, half=True)
         metrics |= figures
         state = {"done": {**done, network: figures}}
         training.save_checkpoint(state)
@@ -200,6 +193,8 @@ class _Task:
     """A network with the head and data that train it."""
 
     kind: str
+    data: str
+    """What it is trained on, in words."""
     initialised_from = ""
     model: nn.Module
     head: nn.Module
@@ -221,6 +216,7 @@ class _Attributes(_Task):
 
     def __init__(self, arguments: argparse.Namespace, train: RenderedSet, validation: RenderedSet) -> None:
         torch.manual_seed(arguments.seed)
+        self.data = f"{train.name} {train.split}, {len(train.images)} renders"
         self.model = AttributePredictor(train.attributes, _CHANNELS, 256)
         self.head = nn.Identity()
         self.validation = validation
@@ -235,11 +231,11 @@ class _Attributes(_Task):
             count = min(arguments.reconstructions, len(train.images))
             images = [train.images, _reconstruct(pack, train.images[:count])]
             labels = np.concatenate([labels, labels[:count]])
+            self.data += f" and {count} reconstructions"
         self.batches = PictureBatches(_Joined(images), seed=arguments.seed)
         self.labels = torch.from_numpy(labels.astype(np.float32))
-        share = self.labels.mean(0).clamp(0.01, 0.99)
         # Rare attributes count more, so that the threshold 0.5 balances both kinds of error.
-        self.positive_weight = ((1 - share) / share).pow(0.8).clamp(0.3, 10)
+        self.positive_weight = positive_weights(self.labels, power=0.8, least=0.3)
 
     def loss(self, step: int, count: int, generator: torch.Generator) -> Tensor:
         indices, images = self.batches.batch(step, count)
@@ -249,15 +245,15 @@ class _Attributes(_Task):
         return F.binary_cross_entropy_with_logits(logits.float(), self.labels[indices], pos_weight=self.positive_weight)
 
     def finish(self) -> dict[str, Any]:
-        logits = _batched(self.result, self.validation.images)
-        labels = torch.from_numpy(np.asarray(self.validation.labels))
-        self.result.temperature.copy_(_temperatures(logits, labels.float()))
-        accuracy = _balanced_accuracy(logits > 0, labels)
-        names = self.result.attributes
+        logits = over_pictures(self.result, self.validation.images)
+        labels = np.asarray(self.validation.labels)
+        self.result.temperature.copy_(_temperatures(logits, torch.from_numpy(labels).float()))
+        accuracies = balanced_accuracies(logits, labels)
+        named = {a: round(float(x), 4) for a, x in zip(self.result.attributes, accuracies, strict=True) if np.isfinite(x)}
         return {
-            "balanced_accuracy_mean": float(accuracy.mean()),
-            "balanced_accuracy_worst": float(accuracy.min()),
-            "balanced_accuracy": {name: round(float(a), 4) for name, a in zip(names, accuracy, strict=True)},
+            "balanced_accuracy_mean": float(np.nanmean(accuracies)),
+            "balanced_accuracy_worst": float(np.nanmin(accuracies)),
+            "balanced_accuracy": named,
         }
 
 
@@ -266,6 +262,7 @@ class _Perceptual(_Task):
 
     def __init__(self, arguments: argparse.Namespace, train: RenderedSet, validation: RenderedSet) -> None:
         torch.manual_seed(arguments.seed + 1)
+        self.data = f"{train.name} {train.split}, {len(train.images)} renders"
         self.model = PerceptualNetwork(_PERCEPTUAL_CHANNELS)
         self.batches = PictureBatches(train.images, seed=arguments.seed + 1, mirror=False)
         self.labels = torch.from_numpy(np.asarray(train.labels).astype(np.float32))
@@ -287,15 +284,15 @@ class _Perceptual(_Task):
 
     def finish(self) -> dict[str, Any]:
         self.head.eval()
-        output = _batched(lambda images: self.head(self.result.trunk(images)[-1]), self.validation.images)
+        output = over_pictures(lambda images: self.head(self.result.trunk(images)[-1]), self.validation.images)
         count = self.labels.shape[1]
-        labels = torch.from_numpy(np.asarray(self.validation.labels))
+        accuracies = balanced_accuracies(output[:, :count], np.asarray(self.validation.labels))
         factors = np.array([[float(getattr(p, f)) for f in _FACTORS] for p in self.validation.portraits], np.float32)
         truth = torch.from_numpy((factors - self.mean) / self.scale)
         explained = 1 - (output[:, count:] - truth).square().mean(0) / truth.var(0)
         return {
             "perceptual_factor_r2_mean": float(explained.mean()),
-            "perceptual_balanced_accuracy_mean": float(_balanced_accuracy(output[:, :count] > 0, labels).mean()),
+            "perceptual_balanced_accuracy_mean": float(np.nanmean(accuracies)),
         }
 
 
@@ -313,6 +310,7 @@ class _Identity(_Task):
         self.train_count = count - min(self._HELD_OUT, count // 8)
         self.batches = PictureBatches(train.images[: self.train_count], seed=arguments.seed + 2, mirror=False)
         self.count = count
+        self.data = f"{self.train_count} pairs: {train.name} {train.split} and the same persons' reshoots"
 
     def loss(self, step: int, count: int, generator: torch.Generator) -> Tensor:
         indices, first = self.batches.batch(step, count)
@@ -330,7 +328,7 @@ class _Identity(_Task):
 
     def finish(self) -> dict[str, Any]:
         held_out = slice(self.train_count, self.count)
-        a, b = (_batched(self.result, images[held_out]) for images in (self.first, self.second))
+        a, b = (over_pictures(self.result, images[held_out]) for images in (self.first, self.second))
         similarity = a @ b.t()
         same = similarity.diagonal()
         others = similarity[~torch.eye(len(a), dtype=torch.bool)]
@@ -360,12 +358,6 @@ class _Joined:
 
 
 @torch.inference_mode()
-def _batched(network: Any, pictures: np.ndarray, size: int = 100) -> Tensor:
-    parts = [network(to_tensor(np.asarray(pictures[i : i + size]))).float() for i in range(0, len(pictures), size)]
-    return torch.cat(parts)
-
-
-@torch.inference_mode()
 def _reconstruct(pack: Any, pictures: np.ndarray, size: int = 50) -> np.ndarray:
     """Encoder reconstructions, uint8 [N, R, R, 3]."""
     out = np.empty_like(np.asarray(pictures))
@@ -374,15 +366,6 @@ def _reconstruct(pack: Any, pictures: np.ndarray, size: int = 50) -> np.ndarray:
             codes = pack.encoder(to_tensor(np.asarray(pictures[i : i + size])))
         out[i : i + size] = to_uint8(pack.generator.synthesis(codes.float(), dtype=torch.bfloat16))
     return out
-
-
-def _balanced_accuracy(predicted: Tensor, labels: Tensor) -> Tensor:
-    """Mean of the accuracies on positives and on negatives, [K]; a class without samples counts as the other."""
-    right = (predicted == labels).float()
-    positive = (right * labels).sum(0) / labels.sum(0).clamp(min=1)
-    negative = (right * ~labels).sum(0) / (~labels).sum(0).clamp(min=1)
-    positive = torch.where(labels.any(0), positive, negative)
-    return 0.5 * (positive + torch.where((~labels).any(0), negative, positive))
 
 
 def _temperatures(logits: Tensor, labels: Tensor) -> Tensor:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["latent_statistics"]
+__all__ = ["STATISTICS_PICTURES", "latent_statistics"]
+
+STATISTICS_PICTURES = 8000
+"""Training pictures whose codes the statistics of a pack are taken from."""
 
 
 def latent_statistics(w_avg: Tensor, w_plus: Tensor, *, rank: int = 256) -> dict[str, Tensor]:

@@ -8,7 +8,8 @@ import torch
 
 from engines.core.rng import torch_generator
 from engines.predictors.latent_classifier import LatentClassifier
-from engines.training.classifier import balanced_accuracies, fit_classifier, positive_weights
+from engines.training.balance import balanced_accuracies, positive_weights
+from engines.training.classifier import fit_classifier
 from engines.training.codes import CodeSet
 from engines.training.runs import Run
 from engines.training.schedule import Schedule

@@ -9,7 +9,7 @@ import numpy as np
 from engines.data.faces.portrait import Portrait
 from engines.data.faces.vectors import F32, Array
 
-__all__ = ["BROWS", "DYED_HAIR", "HAIR", "IRIS", "hair_colour", "linear", "skin_colour"]
+__all__ = ["DYED_HAIR", "HAIR", "IRIS", "brow_colour", "hair_colour", "linear", "skin_colour"]
 
 
 def linear(srgb: Sequence[float] | Array) -> Array:
@@ -46,6 +46,11 @@ def skin_colour(melanin: Array) -> Array:
     position = np.clip(melanin, 0, 1) * (len(_SKIN) - 1)
     channels = [np.interp(position, np.arange(len(_SKIN)), _SKIN[:, k]) for k in range(3)]
     return np.stack(channels, -1).astype(F32)
+
+
+def brow_colour(portrait: Portrait) -> Array:
+    """Linear RGB [3]; under dyed hair brows are brown."""
+    return BROWS["brown" if portrait.hair_color in DYED_HAIR else portrait.hair_color]
 
 
 def hair_colour(portrait: Portrait) -> Array:

@@ -9,7 +9,7 @@ from scipy.ndimage import map_coordinates
 
 from engines.data.faces.beard import beard_paint, beard_regions
 from engines.data.faces.brows import brow_opacity
-from engines.data.faces.colours import BROWS, hair_colour, linear, skin_colour
+from engines.data.faces.colours import brow_colour, hair_colour, linear, skin_colour
 from engines.data.faces.creases import creases
 from engines.data.faces.hairline import azimuth_deg, hairline
 from engines.data.faces.head import MASK_PX, Head
@@ -70,7 +70,7 @@ def shade_skin(head: Head, portrait: Portrait, points: SkinPoints) -> SkinSurfac
     specular = _shine(portrait, at, grain, front, lips)
     colour, specular = _scalp(portrait, at, grain, colour, specular)
     brows = brow_opacity(portrait, at, front)
-    colour = colour * (1 - brows[:, None]) + BROWS.get(portrait.hair_color, BROWS["brown"]) * brows[:, None]
+    colour = colour * (1 - brows[:, None]) + brow_colour(portrait) * brows[:, None]
     specular = specular * (1 - 0.7 * brows)
     colour, specular = _facial_hair(portrait, at, grain, lips, colour, specular)
     colour = _lashes(portrait, at, points.lid_distance, colour)
