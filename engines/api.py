@@ -39,6 +39,7 @@ from engines.imaging.paste import paste_back as paste_into_photo
 from engines.imaging.read import Picture, read_picture
 from engines.inversion.measure import generator_hash
 from engines.inversion.methods import METHODS
+from engines.inversion.options import InversionOptions, Space, TransformSearch
 from engines.inversion.result import Inversion, InversionProgress
 from engines.packs.load import Pack
 from engines.packs.registry import open_pack as open_installed_pack
@@ -106,6 +107,8 @@ class AlignedPicture:
     picture_px: tuple[int, int]
     """Width and height of the picture."""
     warnings: tuple[str, ...] = ()
+    object_box: tuple[float, float, float, float] | None = None
+    """The detected object (x0, y0, x1, y1) in picture pixels: what ``mask="auto"`` takes."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +167,8 @@ def align(pack: Pack, picture: Picture, face: Face | None) -> AlignedPicture:
         px = round(side * coarse)
         warnings = (f"The face is small: {px} pixels of the picture were enlarged to {side}. Take a larger or sharper photo.",)
     height, width = picture.pixels.shape[:2]
-    return AlignedPicture(crop, alignment, (width, height), warnings)
+    box = None if face is None else tuple(float(side) for side in face.box)
+    return AlignedPicture(crop, alignment, (width, height), warnings, box)
 
 
 # ---- inversion --------------------------------------------------------------------------------------------------
@@ -178,7 +182,13 @@ def invert(
     face: Literal["largest"] | int | None = "largest",
     seconds: float | None = None,
     steps: int | None = None,
+    evaluations: int | None = None,
     seed: int = 0,
+    space: Space | None = None,
+    encoder_start: bool = True,
+    transform: TransformSearch = "none",
+    mask: Literal["auto"] | tuple[float, float, float, float] | None = None,
+    outside_weight: float = 0.3,
     cancel: CancelToken | None = None,
 ) -> Iterator[InversionProgress]:
     """Finds codes for a picture; yields progress, and last a record whose `result` is the Inversion.
@@ -186,18 +196,28 @@ def invert(
     method: one of `pack_info(pack).methods`.
     face: which of :func:`find_faces`; "largest" falls back to the middle of the picture, with a warning, where no face is
         found; None takes the middle. Not looked at for a picture that is aligned already.
-    seconds, steps: the budget of methods that optimise, whichever ends first; None for both is the method's default.
-        With `steps` alone the result does not depend on the clock.
+    seconds, steps, evaluations: the budget of methods that optimise, whichever ends first; None for all is the method's
+        default. Without `seconds` the result does not depend on the clock.
+    space, encoder_start, transform, outside_weight: see :class:`InversionOptions`.
+    mask: the object's rectangle (x0, y0, x1, y1) in pixels of the picture; "auto" takes the detected one, None everything.
     cancel: looked at between any two steps. What has been found until then is the result, with the warning "cancelled";
         where nothing has, Cancelled is raised.
     Options are checked and the face is found by the call (OptionError, NoFaceError); the rest is done by iterating.
     """
     check_method(pack, method)
-    for name, value in (("seconds", seconds), ("steps", steps)):
-        if value is not None and not 0 <= value < math.inf:
-            raise OptionError(f"{name}={value}: the budget must be a number from 0 on.")
+    options = InversionOptions(
+        seconds=seconds,
+        steps=steps,
+        evaluations=evaluations,
+        seed=seed,
+        space=space,
+        encoder_start=encoder_start,
+        transform=transform,
+        outside_weight=outside_weight,
+    )
     aligned = source if isinstance(source, AlignedPicture) else _aligned(pack, source, face)
-    return _inverted(pack, aligned, method, seconds, steps, seed, cancel or CancelToken())
+    options = dataclasses.replace(options, mask=_mask_in_crop(aligned, mask))
+    return _inverted(pack, aligned, method, options, cancel or CancelToken())
 
 
 def finish(progress: Iterator[InversionProgress]) -> Inversion:
@@ -315,20 +335,41 @@ def _inverted(
     pack: Pack,
     aligned: AlignedPicture,
     method: str,
-    seconds: float | None,
-    steps: int | None,
-    seed: int,
+    options: InversionOptions,
     cancel: CancelToken,
 ) -> Iterator[InversionProgress]:
     """The method's records; the result also knows how the crop lies in its picture, and all warnings."""
     alignment = {**aligned.alignment.to_json(), "picture_px": list(aligned.picture_px)}
-    for record in METHODS[method](pack, aligned.crop, seconds=seconds, steps=steps, seed=seed, cancel=cancel):
+    for record in METHODS[method](pack, aligned.crop, options, cancel):
         if record.result is not None:
             warnings = (*aligned.warnings, *record.result.warnings, *_poor(pack, record.result))
             record = dataclasses.replace(
                 record, result=dataclasses.replace(record.result, alignment=alignment, warnings=warnings)
             )
         yield record
+
+
+def _mask_in_crop(
+    aligned: AlignedPicture, mask: Literal["auto"] | tuple[float, float, float, float] | None
+) -> tuple[float, float, float, float] | None:
+    """The rectangle around a mask, given in pixels of the picture, in pixels of the crop."""
+    if mask is None or (mask == "auto" and aligned.object_box is None):
+        return None
+    rectangle = aligned.object_box if mask == "auto" else tuple(float(side) for side in mask)
+    if len(rectangle) != 4 or not all(math.isfinite(side) for side in rectangle):
+        raise OptionError(f"mask={mask}: four numbers x0, y0, x1, y1 are needed.")
+    x0, y0, x1, y1 = rectangle
+    width, height = aligned.picture_px
+    if x1 <= x0 or y1 <= y0:
+        raise OptionError(f"mask={mask}: the rectangle has no area; x0 < x1 and y0 < y1 are needed.")
+    if mask != "auto" and (x1 <= 0 or y1 <= 0 or x0 >= width or y0 >= height):
+        raise OptionError(f"mask={mask}: the rectangle lies outside the picture of {width} x {height} pixels.")
+    corners = aligned.alignment.to_crop(np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)]))
+    side = aligned.crop.shape[0]
+    low, high = np.clip(corners.min(axis=0), 0, side), np.clip(corners.max(axis=0), 0, side)
+    if (high - low).min() <= 0:
+        raise OptionError(f"mask={mask}: the rectangle lies outside the part of the picture that is edited.")
+    return float(low[0]), float(low[1]), float(high[0]), float(high[1])
 
 
 def _poor(pack: Pack, inversion: Inversion) -> tuple[str, ...]:

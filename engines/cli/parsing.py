@@ -49,7 +49,7 @@ def add_inversion_options(parser: argparse.ArgumentParser) -> None:
     """--method, --seconds, --steps, --face; those not given are None."""
     parser.add_argument("--method", metavar="M", help="how the codes are found (default encoder-refine; packs lists them)")
     parser.add_argument("--seconds", type=bounded_float(0), help="time budget of a method that optimises")
-    parser.add_argument("--steps", type=bounded_int(0), help="step budget; alone it makes the result independent of the clock")
+    parser.add_argument("--steps", type=bounded_int(1), help="step budget; alone it makes the result independent of the clock")
     parser.add_argument(
         "--face",
         type=_face,

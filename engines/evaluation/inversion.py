@@ -15,6 +15,7 @@ from engines.evaluation.metrics import attribute_preservation, bootstrap_interva
 from engines.evaluation.setting import Setting, add_common_arguments
 from engines.imaging.grids import picture_grid
 from engines.inversion.methods import METHODS
+from engines.inversion.options import InversionOptions
 from engines.inversion.result import Inversion
 from engines.packs.load import Pack
 
@@ -72,7 +73,9 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 def inverted(pack: Pack, crop: np.ndarray, method: str, *, seconds: float | None, steps: int | None, seed: int) -> Inversion:
     """The result of one inversion of an aligned picture uint8 [R, R, 3]."""
     result = None
-    for record in METHODS[method](pack, np.array(crop), seconds=seconds, steps=steps, seed=seed, cancel=CancelToken()):
+    for record in METHODS[method](
+        pack, np.array(crop), InversionOptions(seconds=seconds, steps=steps, seed=seed), CancelToken()
+    ):
         result = record.result or result
     if result is None:
         raise RuntimeError(f"method {method} ended without a result")

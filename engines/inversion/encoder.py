@@ -17,6 +17,7 @@ from engines.core.progress import CancelToken
 from engines.inversion.measure import measured, synthesise
 from engines.inversion.models import InversionModels, as_target
 from engines.inversion.objective import ImageObjective
+from engines.inversion.options import InversionOptions
 from engines.inversion.result import InversionProgress
 
 __all__ = ["Candidate", "encoder_passes", "run"]
@@ -25,10 +26,7 @@ __all__ = ["Candidate", "encoder_passes", "run"]
 def run(
     models: InversionModels,
     crop: np.ndarray,
-    *,
-    seconds: float | None,
-    steps: int | None,
-    seed: int,
+    options: InversionOptions,
     cancel: CancelToken,
 ) -> Iterator[InversionProgress]:
     """One pass, whatever the budget. Raises Cancelled when cancelled before it."""
@@ -38,7 +36,7 @@ def run(
     with torch.inference_mode():
         w_plus = encoder(target)
     elapsed = time.perf_counter() - started
-    result = measured(models, crop, w_plus, method="encoder", seconds=elapsed, steps=1, seed=seed)
+    result = measured(models, crop, w_plus, method="encoder", seconds=elapsed, steps=1, seed=options.seed)
     yield InversionProgress("Encoding", 1, 1, elapsed, result.mse, result.reconstruction, result)
 
 

@@ -16,6 +16,7 @@ from engines.inversion.encoder import encoder_passes
 from engines.inversion.measure import measured
 from engines.inversion.models import InversionModels, as_target
 from engines.inversion.objective import ImageObjective
+from engines.inversion.options import InversionOptions
 from engines.inversion.result import CANCELLED, InversionProgress
 
 __all__ = ["DEFAULT_PASSES", "run"]
@@ -27,15 +28,12 @@ _STAGE = "Encoding again"
 def run(
     models: InversionModels,
     crop: np.ndarray,
-    *,
-    seconds: float | None,
-    steps: int | None,
-    seed: int,
+    options: InversionOptions,
     cancel: CancelToken,
 ) -> Iterator[InversionProgress]:
     """`steps` passes (default 3), fewer when `seconds` end before. Raises Cancelled when cancelled before the first."""
     cancel.raise_if_cancelled()
-    total = max(1, DEFAULT_PASSES if steps is None else steps)
+    total = DEFAULT_PASSES if options.steps is None else options.steps
     passes = encoder_passes(models, ImageObjective(models, as_target(models, crop)))
     started = time.perf_counter()
     best = None
@@ -53,10 +51,10 @@ def run(
         if cancel.cancelled and done < total:
             warnings = (CANCELLED,)
             break
-        if seconds is not None and time.perf_counter() - started >= seconds:
+        if options.seconds is not None and time.perf_counter() - started >= options.seconds:
             break
     elapsed = time.perf_counter() - started
     result = measured(
-        models, crop, best.w_plus, method="iterated-encoder", seconds=elapsed, steps=done, seed=seed, warnings=warnings
+        models, crop, best.w_plus, method="iterated-encoder", seconds=elapsed, steps=done, seed=options.seed, warnings=warnings
     )
     yield InversionProgress(_STAGE, done, total, elapsed, best.loss, result.reconstruction, result)

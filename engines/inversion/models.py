@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from engines.core.progress import CancelToken
 from engines.imaging.convert import to_tensor
+from engines.inversion.options import InversionOptions
 from engines.inversion.result import InversionProgress
 
 __all__ = ["InversionModels", "Runner", "as_target", "device_of"]
@@ -39,10 +40,7 @@ class Runner(Protocol):
         self,
         models: InversionModels,
         crop: np.ndarray,
-        *,
-        seconds: float | None,
-        steps: int | None,
-        seed: int,
+        options: InversionOptions,
         cancel: CancelToken,
     ) -> Iterator[InversionProgress]: ...
 

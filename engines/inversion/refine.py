@@ -27,6 +27,7 @@ from engines.inversion.iterated_encoder import DEFAULT_PASSES
 from engines.inversion.measure import measured, synthesise
 from engines.inversion.models import InversionModels, as_target
 from engines.inversion.objective import ImageObjective
+from engines.inversion.options import InversionOptions
 from engines.inversion.prior import CodePrior
 from engines.inversion.result import CANCELLED, InversionProgress
 
@@ -47,10 +48,7 @@ _STAGE = "Refining"
 def run(
     models: InversionModels,
     crop: np.ndarray,
-    *,
-    seconds: float | None,
-    steps: int | None,
-    seed: int,
+    options: InversionOptions,
     cancel: CancelToken,
 ) -> Iterator[InversionProgress]:
     """At most `steps` steps and about `seconds` seconds (never more than one step beyond); with neither, the defaults of both.
@@ -59,6 +57,7 @@ def run(
     with the best codes so far and the warning "cancelled"; before that it raises Cancelled.
     """
     cancel.raise_if_cancelled()
+    seconds, steps = options.seconds, options.steps
     if seconds is None and steps is None:
         seconds, steps = DEFAULT_SECONDS, DEFAULT_STEPS
     objective = ImageObjective(models, as_target(models, crop))
@@ -89,7 +88,7 @@ def run(
         method="encoder-refine",
         seconds=clock.elapsed_sec,
         steps=clock.step,
-        seed=seed,
+        seed=options.seed,
         warnings=(CANCELLED,) if cancel.cancelled and not clock.spent else (),
     )
     yield InversionProgress(_STAGE, clock.step, steps, clock.elapsed_sec, best.loss, result.reconstruction, result)

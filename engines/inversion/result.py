@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -23,8 +25,10 @@ CANCELLED = "cancelled"
 """The warning of an inversion that was cancelled: it holds the best found until then."""
 
 FORMAT = "latent-wasserstein-editor/inversion"
-VERSION = 1
+VERSION = 2
+_READABLE = ("1", "2")  # version 1 had fewer facts
 _ARRAYS = ("w_plus", "crop", "reconstruction")
+_WEIGHTS = "weights."  # before the names of weight differences in the file
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +57,18 @@ class Inversion:
     alignment: dict[str, Any] | None
     """How the crop lies in its picture (JSON of imaging.align.Alignment), None for a picture that came from no photo."""
     seed: int
+    evaluations: int = 0
+    """Pictures the generator made on the way; a gradient step on one code is one."""
+    losses: tuple[tuple[int, float], ...] = ()
+    """(evaluations so far, smallest loss so far), for curves."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """JSON of the options that decided the result (space, transform, budget, ...)."""
+    transform: Mapping[str, Any] | None = None
+    """T, found by transform search (JSON of inversion.transforms.Transform): the generator paints T(crop)."""
+    mask: tuple[float, float, float, float] | None = None
+    """The object's rectangle (x0, y0, x1, y1) in crop pixels, None for the whole crop."""
+    weight_differences: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """What tuning added to the generator's weights, by parameter name; empty for the pack's own generator."""
     id: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -66,11 +82,24 @@ class Inversion:
                 raise ValueError(f"{name} must be uint8 [R, R, 3], got {pixels.dtype} {list(pixels.shape)}")
         if crop.shape != reconstruction.shape:
             raise ValueError(f"crop and reconstruction differ in shape: {list(crop.shape)}, {list(reconstruction.shape)}")
-        digest = hashlib.sha256(json.dumps([self.pack_id, self.pack_hash, self.alignment], sort_keys=True).encode())
+        transform = None if self.transform is None else dict(self.transform)
+        digest = hashlib.sha256(json.dumps([self.pack_id, self.pack_hash, self.alignment, transform], sort_keys=True).encode())
         for name, array in (("w_plus", w_plus), ("crop", crop), ("reconstruction", reconstruction)):
             array.flags.writeable = False
             object.__setattr__(self, name, array)
             digest.update(array.tobytes())
+        differences = {name: np.array(self.weight_differences[name], order="C") for name in sorted(self.weight_differences)}
+        for name, array in differences.items():
+            if not np.isfinite(array).all():
+                raise ValueError(f"the weight difference {name} is not finite")
+            array.flags.writeable = False
+            digest.update(name.encode())
+            digest.update(array.tobytes())
+        object.__setattr__(self, "weight_differences", MappingProxyType(differences))
+        object.__setattr__(self, "settings", MappingProxyType(dict(self.settings)))
+        object.__setattr__(self, "transform", None if self.transform is None else MappingProxyType(dict(self.transform)))
+        object.__setattr__(self, "mask", None if self.mask is None else tuple(float(side) for side in self.mask))
+        object.__setattr__(self, "losses", tuple((int(count), float(loss)) for count, loss in self.losses))
         object.__setattr__(self, "warnings", tuple(self.warnings))
         object.__setattr__(self, "id", digest.hexdigest()[:16])
 
@@ -80,10 +109,14 @@ class Inversion:
 
     def save(self, path: Path | str) -> None:
         """Writes one safetensors file (arrays, and everything else as JSON in its header), atomically."""
-        facts = {item.name: getattr(self, item.name) for item in fields(self) if item.init and item.name not in _ARRAYS}
+        kept_apart = (*_ARRAYS, "weight_differences")
+        facts = {item.name: getattr(self, item.name) for item in fields(self) if item.init and item.name not in kept_apart}
+        facts = {name: dict(value) if isinstance(value, Mapping) else value for name, value in facts.items()}
         header = {"format": FORMAT, "version": str(VERSION), "inversion": json.dumps(facts)}
         with replacing(path) as temporary:
-            save_file({name: getattr(self, name) for name in _ARRAYS}, temporary, metadata=header)
+            arrays = {name: getattr(self, name) for name in _ARRAYS}
+            weights = {_WEIGHTS + name: array for name, array in self.weight_differences.items()}
+            save_file({**arrays, **weights}, temporary, metadata=header)
 
     @staticmethod
     def load(path: Path | str) -> Inversion:
@@ -99,7 +132,7 @@ class Inversion:
             raise InversionFileError(f"{path}: this is not a whole safetensors file ({error}); {again}") from error
         if header.get("format") != FORMAT:
             raise InversionFileError(f"{path}: this safetensors file holds no inversion; {again}")
-        if header.get("version") != str(VERSION):
+        if header.get("version") not in _READABLE:
             raise InversionFileError(f"{path}: format version {header.get('version')}, this program reads {VERSION}; {again}")
         try:
             facts = json.loads(header["inversion"])
@@ -107,7 +140,9 @@ class Inversion:
             numbers = [float(facts[name]) for name in ("mse", "perceptual", "seconds")]
             if not all(math.isfinite(number) for number in numbers):
                 raise ValueError("a figure is not finite")
-            return Inversion(**facts, **arrays)
+            weights = {name.removeprefix(_WEIGHTS): array for name, array in arrays.items() if name.startswith(_WEIGHTS)}
+            arrays = {name: array for name, array in arrays.items() if not name.startswith(_WEIGHTS)}
+            return Inversion(**facts, **arrays, weight_differences=weights)
         except (KeyError, TypeError, ValueError) as error:
             raise InversionFileError(f"{path}: damaged contents ({error}); {again}") from error
 

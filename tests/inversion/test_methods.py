@@ -15,6 +15,7 @@ from engines.imaging.convert import to_tensor, to_uint8
 from engines.inversion import refine
 from engines.inversion.methods import METHODS
 from engines.inversion.objective import ImageObjective
+from engines.inversion.options import InversionOptions
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def crop(tiny_pack) -> np.ndarray:
 
 
 def _run(pack, crop, method, *, seconds=None, steps=None, seed=0, cancel=None):
-    return list(METHODS[method](pack, crop, seconds=seconds, steps=steps, seed=seed, cancel=cancel or CancelToken()))
+    return list(METHODS[method](pack, crop, InversionOptions(seconds=seconds, steps=steps, seed=seed), cancel or CancelToken()))
 
 
 def _result(*arguments, **options):
@@ -84,7 +85,7 @@ def test_refining_finds_what_the_encoder_does_not(tiny_pack, crop):
 
 
 def test_refining_gets_better_with_more_steps_and_never_worse_than_its_start(tiny_pack, crop):
-    losses = [_loss(tiny_pack, crop, _result(tiny_pack, crop, "encoder-refine", steps=steps)) for steps in (0, 8, 64)]
+    losses = [_loss(tiny_pack, crop, _result(tiny_pack, crop, "encoder-refine", steps=steps)) for steps in (1, 8, 64)]
     assert losses[0] > losses[1] > losses[2]
     assert losses[0] <= _loss(tiny_pack, crop, _result(tiny_pack, crop, "encoder"))
 
@@ -118,7 +119,7 @@ def test_a_time_budget_is_kept_to_one_step(tiny_pack, crop, monkeypatch):
 def test_refining_refuses_to_leave_the_codes_it_knows(tiny_pack, crop, monkeypatch):
     def distance(weight: float) -> float:
         monkeypatch.setattr(refine, "NEAR_WEIGHT", weight)
-        start, refined = (_result(tiny_pack, crop, "encoder-refine", steps=steps).w_plus for steps in (0, 40))
+        start, refined = (_result(tiny_pack, crop, "encoder-refine", steps=steps).w_plus for steps in (1, 40))
         return float(np.square(refined - start).sum())
 
     assert distance(1000.0) < 0.1 * distance(0.0)
@@ -139,7 +140,7 @@ def test_previews_come_three_times_a_second_and_get_better(tiny_pack, crop, monk
 
 def test_cancelling_gives_the_best_so_far(tiny_pack, crop):
     cancel, seen = CancelToken(), []
-    for record in METHODS["encoder-refine"](tiny_pack, crop, seconds=60, steps=None, seed=0, cancel=cancel):
+    for record in METHODS["encoder-refine"](tiny_pack, crop, InversionOptions(seconds=60), cancel):
         seen.append(record)
         if len(seen) == 2:
             cancel.cancel()
@@ -147,7 +148,7 @@ def test_cancelling_gives_the_best_so_far(tiny_pack, crop):
     assert len(seen) == 3
     assert result.warnings == ("cancelled",)
     assert result.steps >= 1
-    assert _loss(tiny_pack, crop, result) < _loss(tiny_pack, crop, _result(tiny_pack, crop, "encoder-refine", steps=0))
+    assert _loss(tiny_pack, crop, result) < _loss(tiny_pack, crop, _result(tiny_pack, crop, "iterated-encoder"))
 
 
 def test_cancelling_from_another_thread_ends_a_long_run_soon(tiny_pack, crop):
@@ -179,7 +180,7 @@ def test_refining_works_in_callers_that_have_gradients_off_and_leaves_their_mode
 
 def test_no_mode_leaks_out_of_a_paused_iterator(tiny_pack, crop):
     for method in METHODS:
-        iterator = METHODS[method](tiny_pack, crop, seconds=None, steps=3, seed=0, cancel=CancelToken())
+        iterator = METHODS[method](tiny_pack, crop, InversionOptions(steps=3), CancelToken())
         next(iterator)
         assert torch.is_grad_enabled()
         assert not torch.is_inference_mode_enabled()

@@ -1,0 +1,56 @@
+"""What a user can ask of an inversion, checked once: budget, latent space, start, transform search and mask."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from engines.core.errors import OptionError
+
+__all__ = ["InversionOptions", "Space", "TransformSearch"]
+
+Space = Literal["z", "w", "w+"]
+TransformSearch = Literal["none", "spatial", "colour", "both"]
+
+
+@dataclass(frozen=True)
+class InversionOptions:
+    """Options of :func:`engines.api.invert` that every method receives; those that a method has no use for it ignores.
+
+    Raises OptionError, naming the option and its value, for what cannot be used.
+    """
+
+    seconds: float | None = None
+    """Time budget > 0; with all three budgets None the method's own default holds, else whichever ends first."""
+    steps: int | None = None
+    """Budget of optimisation steps >= 1 (passes, rounds or updates; the method says which)."""
+    evaluations: int | None = None
+    """Budget of generator evaluations >= 1: one picture forward (and backward) is one."""
+    seed: int = 0
+    space: Space | None = None
+    """Where latents are searched; None is the method's default."""
+    encoder_start: bool = True
+    """Start from the encoder's codes instead of the mean latent."""
+    transform: TransformSearch = "none"
+    """Which transforms of the picture are searched (Huh et al. 2020, section 3.3)."""
+    mask: tuple[float, float, float, float] | None = None
+    """The object's rectangle (x0, y0, x1, y1) in crop pixels; None is the whole crop."""
+    outside_weight: float = 0.3
+    """Weight 0..1 of pixels outside the mask."""
+
+    def __post_init__(self) -> None:
+        for name, least in (("seconds", 0.0), ("steps", 1), ("evaluations", 1)):
+            value = getattr(self, name)
+            if value is not None and not (math.isfinite(value) and value >= least and value > 0):
+                raise OptionError(f"{name}={value:g}: the budget must be above 0.")
+        if self.space is not None and self.space not in get_args(Space):
+            raise OptionError(f"space={self.space!r}: use one of {', '.join(get_args(Space))}.")
+        if self.transform not in get_args(TransformSearch):
+            raise OptionError(f"transform={self.transform!r}: use one of {', '.join(get_args(TransformSearch))}.")
+        if not 0 <= self.outside_weight <= 1:
+            raise OptionError(f"outside_weight={self.outside_weight}: use 0 to 1.")
+        if self.mask is not None:
+            x0, y0, x1, y1 = self.mask
+            if not all(math.isfinite(side) for side in self.mask) or x1 <= x0 or y1 <= y0:
+                raise OptionError(f"mask={self.mask}: a rectangle x0, y0, x1, y1 with x0 < x1 and y0 < y1 is needed.")
