@@ -18,7 +18,7 @@ from engines.core.rng import z_for_seeds
 from engines.imaging.convert import to_tensor, to_uint8
 from engines.packs.load import Pack
 
-__all__ = ["Judges", "fitted", "samples"]
+__all__ = ["Judges", "fitted", "sample_codes", "samples"]
 
 BATCH = 25
 
@@ -75,6 +75,13 @@ def samples(pack: Pack, n: int, *, seed: int, truncation: float = 1.0) -> np.nda
     """Unselected samples uint8 [n, R, R, 3]; picture i is that of seed ``seed + i``."""
     latents = z_for_seeds(list(range(seed, seed + n)), pack.generator.config.z_dim)
     return _batched(lambda z: to_uint8(pack.generator(z, truncation)), latents.numpy(), device=pack.device)
+
+
+def sample_codes(pack: Pack, n: int, *, seed: int) -> np.ndarray:
+    """Codes [n, L, D] of the pictures that :func:`samples` gives without truncation."""
+    latents = z_for_seeds(list(range(seed, seed + n)), pack.generator.config.z_dim)
+    generator = pack.generator
+    return _batched(lambda z: generator.broadcast(generator.mapping(z)), latents.numpy(), device=pack.device)
 
 
 def fitted(pictures: np.ndarray, resolution: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""``evaluate predictors``: whether what the page says about a picture is true, on renders and on reconstructions.
+"""``evaluate predictors``: whether what the page says about a picture is true, on renders, reconstructions and samples.
 
 Every other table leans on the attribute predictor; this one says how far it can be leaned on.
 """
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from engines.evaluation.judges import Judges
+from engines.evaluation.judges import Judges, sample_codes
 from engines.evaluation.metrics import balanced_accuracy, bootstrap_interval, calibration_error
 from engines.evaluation.report import ReportFolder
 from engines.evaluation.setting import Setting, Subjects, add_common_arguments
@@ -18,7 +18,7 @@ from engines.imaging.grids import picture_grid
 
 __all__ = ["HELP", "add_arguments", "run"]
 
-HELP = "balanced accuracy and calibration of the attribute predictor, on renders and on reconstructions"
+HELP = "balanced accuracy and calibration of the attribute predictor, on renders, reconstructions and samples"
 
 _GRID_COLUMNS = 6
 
@@ -46,6 +46,9 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     }
     if setting.pack.has("latent_classifier"):
         columns["balanced_accuracy_of_latent_classifier"] = _accuracies(judges.latent_logits(codes) > 0, subjects.labels)
+        drawn = sample_codes(setting.pack, arguments.n, seed=arguments.seed)
+        on_samples = judges.probabilities(judges.pictures(drawn)) > 0.5
+        columns["agreement_on_samples"] = _accuracies(on_samples, judges.latent_logits(drawn) > 0)
     rows = [
         {"attribute": name, **{key: float(values[k]) for key, values in columns.items()}}
         for k, name in enumerate(judges.attributes)
@@ -103,5 +106,7 @@ _EXPLANATION = """
 Balanced accuracy is the mean of the shares of positives and of negatives that are right at 0.5: a coin gets 0.5. Labels
 are exact, being factors of the renderer. "On reconstructions" judges the encoder's reconstruction by the label of the
 render it was made from: it falls where the reconstruction loses what the label names, so it is a limit of the
-reconstruction as much as of the predictor. Calibration error: expected calibration error (Guo et al. 2017), 15 bins.
+reconstruction as much as of the predictor. `agreement_on_samples`: generated samples have no true labels; given is the
+balanced agreement of the image predictor, looking at them, with the latent classifier, looking at their codes.
+Calibration error: expected calibration error (Guo et al. 2017), 15 bins.
 """

@@ -1,4 +1,4 @@
-"""The GAN losses of StyleGAN2: non-saturating logistic with R1 (Goodfellow et al. 2014; Mescheder et al. 2018)."""
+"""GAN losses: StyleGAN2's non-saturating logistic with R1 (Goodfellow et al. 2014; Mescheder et al. 2018), and the hinge."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["discriminator_loss", "generator_loss", "r1_penalty"]
+__all__ = ["discriminator_loss", "generator_loss", "hinge_loss", "r1_penalty"]
 
 
 def generator_loss(fake_logits: Tensor) -> Tensor:
@@ -26,3 +26,8 @@ def r1_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor) -> Tenso
     real = real.detach().requires_grad_(True)
     (gradient,) = torch.autograd.grad(discriminator(real).sum(), real, create_graph=True)
     return gradient.square().flatten(1).sum(1)
+
+
+def hinge_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """max(0, 1 - D(x)) + max(0, 1 + D(G(z))) of logits [N, heads], averaged over batches and summed over heads; a scalar."""
+    return F.relu(1 - real_logits).sum(1).mean() + F.relu(1 + fake_logits).sum(1).mean()

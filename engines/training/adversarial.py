@@ -1,7 +1,9 @@
-"""Third stage of ``train gan``: StyleGAN2's adversarial training, with the reconstruction kept strong.
+"""Third stage of ``train gan``: adversarial training with the reconstruction kept strong.
 
-Non-saturating logistic loss with lazy R1. Fakes are half M(z), half style-mixed codes of real pictures, so that the
-discriminator also polishes what inversion will use. The encoder stays fixed: it is the anchor that keeps expressions.
+Two judges: StyleGAN2's discriminator (non-saturating logistic loss, lazy R1), which the pack keeps, and heads on the
+features of the pack's perceptual network (hinge loss, :mod:`engines.training.projected`), which say useful things from the
+first steps on. Fakes are a third each M(z), style-mixed codes of real pictures, and codes of real pictures, so that what
+inversion will use is polished too. The encoder stays fixed: it is the anchor that keeps expressions.
 """
 
 from __future__ import annotations
@@ -17,25 +19,34 @@ from engines.core.rng import torch_generator
 from engines.generators.stylegan2 import Discriminator, Generator
 from engines.imaging.convert import to_uint8
 from engines.imaging.grids import picture_grid
-from engines.losses.adversarial import discriminator_loss, generator_loss, r1_penalty
+from engines.losses.adversarial import discriminator_loss, generator_loss, hinge_loss, r1_penalty
 from engines.losses.pixel import pyramid_l1
 from engines.predictors.perceptual import PerceptualNetwork
+from engines.training.augment import jitter_crop, recolour
 from engines.training.autoencoding import Autoencoder, held_out_mse
 from engines.training.batches import PictureBatches
 from engines.training.common import autocast, report_every, set_learning_rate
+from engines.training.projected import ProjectedDiscriminator
 from engines.training.runs import Run
 from engines.training.schedule import Schedule, learning_rate
 
 __all__ = ["train_adversarial"]
 
 _BATCH = 16
+_MAPPED, _MIXED = 8, 4  # of the fakes; _KEPT more are reconstructions
+_KEPT = 8
 _R1_INTERVAL = 16
 _R1_GAMMA = 0.3
 # Weaker, expressions are lost while textures sharpen.
-_RECONSTRUCTION_WEIGHT = 12.0
+_RECONSTRUCTION_WEIGHT = 10.0
+_PERCEPTUAL_WEIGHT = 2.0
+_PROJECTED_WEIGHT = 0.5
 _PEAK_RATE = 1.5e-3
-# The discriminator alone first: a fresh one has nothing to say.
-_WARM_UP_STEPS = 200
+_HEADS_RATE = 5e-4
+# The mapping network's own learning-rate multiplier is .01: relative to its weights this is the pace of the synthesis.
+_MAPPING_RATE = 0.05
+# The discriminators alone first: fresh ones have nothing to say.
+_WARM_UP_STEPS = 150
 
 
 def train_adversarial(
@@ -53,55 +64,148 @@ def train_adversarial(
 ) -> int:
     """Trains generator and discriminator in place; returns the real pictures seen."""
     batches = PictureBatches(images, seed=arguments.seed + 101)
-    generator = model.generator
     encoder = model.encoder_ema.model.eval().requires_grad_(False)
-    # Lazy regularisation: betas and rate corrected for the skipped steps (StyleGAN2, appendix B).
-    correction = _R1_INTERVAL / (_R1_INTERVAL + 1)
-    optimisers = [
-        torch.optim.Adam(generator.synthesis.parameters(), lr=_PEAK_RATE, betas=(0.0, 0.99), fused=True),
-        torch.optim.Adam(discriminator.parameters(), lr=_PEAK_RATE * correction, betas=(0.0, 0.99**correction), fused=True),
-    ]
+    duel = _Duel(model.generator, discriminator, perceptual, weight_map, seed=arguments.seed)
+    duel.load(state)
     step, before = int(state.get("step", 0)), float(state.get("stage_seconds", 0.0))
-    if "discriminator" in state:
-        discriminator.load_state_dict(state["discriminator"])
-        for optimiser, saved in zip(optimisers, state["optimisers"], strict=True):
-            optimiser.load_state_dict(saved)
     begun = run.seconds - before
     report = report_every(arguments, "Adversarial training", schedule)
     while (fraction := schedule.fraction(step, run.seconds - begun)) < 1:
-        rate = learning_rate(_PEAK_RATE, fraction, hold=0.6)
-        set_learning_rate(optimisers[0], rate)
-        set_learning_rate(optimisers[1], rate * correction)
+        duel.set_rates(learning_rate(1.0, fraction, hold=0.6))
         draw = torch_generator(arguments.seed, 17, step)
         _, real = batches.batch(step, _BATCH)
         with torch.no_grad(), autocast():
             codes = encoder(real).float()
-        fake_codes = torch.cat([_mapped(generator, _BATCH // 2, draw), _mixed(codes[: _BATCH // 2], draw)])
-        losses = {"d": _discriminator_step(discriminator, optimisers[1], generator, fake_codes, real, step)}
+        losses = duel.step(real, codes, draw, step=step)
         if step >= _WARM_UP_STEPS:
-            losses |= _generator_step(discriminator, optimisers[0], generator, fake_codes, codes, real, perceptual, weight_map)
-            model.generator_ema.update(generator)
+            model.generator_ema.update(model.generator)
         step += 1
         report(step, run.seconds - begun, losses["d"])
         if step % 50 == 0:
             run.log(stage="adversarial", step=step, **losses)
         if step % 400 == 0:
-            run.log(
-                stage="adversarial", step=step, held_out_mse=held_out_mse(encoder, model.generator_ema.model, held_out[:100])
-            )
-            run.picture("samples", _samples(model.generator_ema.model, arguments.seed))
+            average = model.generator_ema.model
+            run.log(stage="adversarial", step=step, held_out_mse=held_out_mse(encoder, average, held_out[:100]))
+            run.picture("samples", _samples(average, arguments.seed))
             moment = {"stage": "adversarial", "step": step, "stage_seconds": run.seconds - begun, **model.state()}
-            networks = {"discriminator": discriminator.state_dict(), "optimisers": [o.state_dict() for o in optimisers]}
-            run.save_checkpoint(
-                {**moment, **networks, "seen": state.get("seen", {}), "mapping_figures": state.get("mapping_figures", {})}
-            )
+            carried = {"seen": state.get("seen", {}), "mapping_figures": state.get("mapping_figures", {})}
+            run.save_checkpoint({**moment, **carried, **duel.state()})
     return step * _BATCH
 
 
-def _mapped(generator: Generator, count: int, draw: torch.Generator) -> Tensor:
-    """W+ codes [count, L, D] of random z."""
-    with torch.no_grad():
-        return generator.broadcast(generator.mapping(torch.randn(count, generator.config.z_dim, generator=draw)))
+class _Duel:
+    """Generator against discriminators, with their optimisers."""
+
+    def __init__(
+        self,
+        generator: Generator,
+        discriminator: Discriminator,
+        perceptual: PerceptualNetwork | None,
+        weight_map: Tensor,
+        *,
+        seed: int,
+    ) -> None:
+        self._generator, self._plain, self._perceptual, self._weight_map = generator, discriminator, perceptual, weight_map
+        self._projected = None
+        if perceptual is not None:
+            self._projected = ProjectedDiscriminator(perceptual, generator.config.resolution, seed=seed)
+        # Lazy regularisation: betas and rate corrected for the skipped steps (StyleGAN2, appendix B).
+        correction = _R1_INTERVAL / (_R1_INTERVAL + 1)
+        self._rates: list[float] = []
+        self._optimisers: list[torch.optim.Optimizer] = []
+        self._add(generator.synthesis, _PEAK_RATE, 0.99)
+        self._add(generator.mapping, _MAPPING_RATE, 0.99)
+        self._add(discriminator, _PEAK_RATE * correction, 0.99**correction)
+        if self._projected is not None:
+            self._add(self._projected, _HEADS_RATE, 0.99)
+
+    def _add(self, module: torch.nn.Module, rate: float, second_beta: float) -> None:
+        self._rates.append(rate)
+        self._optimisers.append(torch.optim.Adam(module.parameters(), lr=rate, betas=(0.0, second_beta), fused=True))
+
+    def set_rates(self, factor: float) -> None:
+        for optimiser, rate in zip(self._optimisers, self._rates, strict=True):
+            set_learning_rate(optimiser, rate * factor)
+
+    def state(self) -> dict[str, Any]:
+        projected = {} if self._projected is None else {"projected": self._projected.state_dict()}
+        optimisers = [optimiser.state_dict() for optimiser in self._optimisers]
+        return {"discriminator": self._plain.state_dict(), "optimisers": optimisers, **projected}
+
+    def load(self, state: dict[str, Any]) -> None:
+        if "discriminator" not in state:
+            return
+        self._plain.load_state_dict(state["discriminator"])
+        if self._projected is not None:
+            self._projected.load_state_dict(state["projected"])
+        for optimiser, saved in zip(self._optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(saved)
+
+    def step(self, real: Tensor, codes: Tensor, draw: torch.Generator, *, step: int) -> dict[str, float]:
+        """One step of the discriminators and, after the warm-up, one of the generator on the same fakes."""
+        trains_generator = step >= _WARM_UP_STEPS
+        z = torch.randn(_MAPPED, self._generator.config.z_dim, generator=draw)
+        with torch.set_grad_enabled(trains_generator):
+            mapped = self._generator.broadcast(self._generator.mapping(z))
+            fake_codes = torch.cat([mapped, _mixed(codes[:_MIXED], draw), codes[-_KEPT:]])
+            pictures = self._generator.synthesis(fake_codes, noise_mode="random", dtype=torch.bfloat16)
+        losses = self._discriminate(pictures.detach()[: len(real)], real, draw)
+        if step % _R1_INTERVAL == 0:
+            self._regularise(real)
+        if trains_generator:
+            losses |= self._generate(pictures, real[-_KEPT:], draw)
+        return losses
+
+    def _discriminate(self, fake: Tensor, real: Tensor, draw: torch.Generator) -> dict[str, float]:
+        both = torch.cat([fake, real])
+        logits = self._plain(both, dtype=torch.bfloat16).float()
+        loss = discriminator_loss(logits[len(fake) :], logits[: len(fake)])
+        losses = {"d": loss.item()}
+        if self._projected is not None:
+            with autocast():
+                logits = self._projected(_augmented(both, draw))
+            hinge = hinge_loss(logits[len(fake) :], logits[: len(fake)])
+            losses["projected_d"] = hinge.item() / logits.shape[1]
+            loss = loss + hinge
+        self._update(loss, self._optimisers[2:])
+        return losses
+
+    def _regularise(self, real: Tensor) -> None:
+        penalty = r1_penalty(lambda x: self._plain(x), real).mean()
+        self._update(penalty * (0.5 * _R1_GAMMA * _R1_INTERVAL), self._optimisers[2:3])
+
+    def _generate(self, pictures: Tensor, kept: Tensor, draw: torch.Generator) -> dict[str, float]:
+        judges = [self._plain, *([] if self._projected is None else [self._projected])]
+        for judge in judges:
+            judge.requires_grad_(False)
+        loss = generator_loss(self._plain(pictures, dtype=torch.bfloat16).float()).mean()
+        losses = {"g": loss.item()}
+        if self._projected is not None:
+            with autocast():
+                fooled = -self._projected(_augmented(pictures, draw)).mean()
+            losses["projected_g"] = fooled.item()
+            loss = loss + _PROJECTED_WEIGHT * len(self._projected.heads) * fooled
+        keeping = pyramid_l1(pictures[-len(kept) :], kept, weight_map=self._weight_map).mean()
+        if self._perceptual is not None:
+            with autocast():
+                keeping = keeping + _PERCEPTUAL_WEIGHT * self._perceptual.distance(pictures[-len(kept) :], kept).mean()
+        self._update(loss + _RECONSTRUCTION_WEIGHT * keeping, self._optimisers[:2])
+        for judge in judges:
+            judge.requires_grad_(True)
+        return {**losses, "reconstruction": keeping.item()}
+
+    @staticmethod
+    def _update(loss: Tensor, optimisers: list[torch.optim.Optimizer]) -> None:
+        for optimiser in optimisers:
+            optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        for optimiser in optimisers:
+            optimiser.step()
+
+
+def _augmented(images: Tensor, draw: torch.Generator) -> Tensor:
+    """Keeps the heads from learning the training pictures by heart (Zhao et al. 2020): differentiable, on real and fake."""
+    return recolour(jitter_crop(images, draw, shift=0.06, scale=0.08), draw, strength=0.7)
 
 
 def _mixed(codes: Tensor, draw: torch.Generator) -> Tensor:
@@ -109,51 +213,6 @@ def _mixed(codes: Tensor, draw: torch.Generator) -> Tensor:
     layers = codes.shape[1]
     crossover = torch.randint(1, layers + 1, (len(codes), 1, 1), generator=draw)
     return torch.where(torch.arange(layers)[None, :, None] < crossover, codes, codes.roll(1, 0))
-
-
-def _discriminator_step(
-    discriminator: Discriminator, optimiser: torch.optim.Optimizer, generator: Generator, codes: Tensor, real: Tensor, step: int
-) -> float:
-    with torch.no_grad():
-        fake = generator.synthesis(codes, noise_mode="random", dtype=torch.bfloat16)
-    logits = discriminator(torch.cat([fake, real]), dtype=torch.bfloat16)
-    fake_logits, real_logits = logits.float().chunk(2)
-    loss = discriminator_loss(real_logits, fake_logits)
-    optimiser.zero_grad(set_to_none=True)
-    loss.backward()
-    optimiser.step()
-    if step % _R1_INTERVAL == 0:
-        penalty = r1_penalty(lambda x: discriminator(x), real).mean()
-        optimiser.zero_grad(set_to_none=True)
-        (penalty * (0.5 * _R1_GAMMA * _R1_INTERVAL)).backward()
-        optimiser.step()
-    return loss.item()
-
-
-def _generator_step(
-    discriminator: Discriminator,
-    optimiser: torch.optim.Optimizer,
-    generator: Generator,
-    fake_codes: Tensor,
-    codes: Tensor,
-    real: Tensor,
-    perceptual: PerceptualNetwork | None,
-    weight_map: Tensor,
-) -> dict[str, float]:
-    discriminator.requires_grad_(False)
-    half = len(codes) // 2
-    pictures = generator.synthesis(torch.cat([fake_codes, codes[half:]]), noise_mode="random", dtype=torch.bfloat16)
-    fake, rebuilt = pictures[: len(fake_codes)], pictures[len(fake_codes) :]
-    fooling = generator_loss(discriminator(fake, dtype=torch.bfloat16).float()).mean()
-    keeping = pyramid_l1(rebuilt, real[half:], weight_map=weight_map).mean()
-    if perceptual is not None:
-        with autocast():
-            keeping = keeping + 2 * perceptual.distance(rebuilt, real[half:]).mean()
-    optimiser.zero_grad(set_to_none=True)
-    (fooling + _RECONSTRUCTION_WEIGHT * keeping).backward()
-    optimiser.step()
-    discriminator.requires_grad_(True)
-    return {"g": fooling.item(), "reconstruction": keeping.item()}
 
 
 @torch.inference_mode()

@@ -35,7 +35,12 @@ HELP = "generator, discriminator, first encoder and latent statistics"
 
 # Channels double as the resolution halves, so that every level costs about the same.
 GENERATOR_CONFIG = StyleGAN2Config(
-    resolution=128, z_dim=192, w_dim=192, mapping_layers=4, channels={4: 192, 8: 192, 16: 112, 32: 64, 64: 32, 128: 16}
+    resolution=128,
+    z_dim=192,
+    w_dim=192,
+    mapping_layers=4,
+    channels={4: 192, 8: 192, 16: 112, 32: 64, 64: 32, 128: 16},
+    linear_w=True,
 )
 ENCODER_CONFIG = EncoderConfig(resolution=128, layers=12, dim=192, channels={4: 224, 8: 160, 16: 96, 32: 56, 64: 32, 128: 16})
 # The discriminator may be wider than the generator: it is not used live.
@@ -105,12 +110,14 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         state = {"stage": "mapping", "seen": seen, **model.state()}
         training.save_checkpoint(state)
         stage = "mapping"
+    encoder = model.encoder_ema.model.eval()
     with autocast():
-        codes = over_pictures(model.encoder_ema.model.eval(), train.images[:STATISTICS_PICTURES])
+        codes = over_pictures(encoder, train.images[:STATISTICS_PICTURES])
     if stage != "adversarial" and shares["mapping"] > 0:
-        figures = fit_mapping(
-            model.generator, codes.mean(1), schedule=schedule.share(shares["mapping"]), run=training, arguments=arguments
-        )
+        with autocast():
+            both = [over_pictures(lambda x: encoder(x).mean(1), train.images, mirrored=mirrored) for mirrored in (False, True)]
+        mapping_schedule = schedule.share(shares["mapping"])
+        figures = fit_mapping(model.generator, torch.cat(both), schedule=mapping_schedule, run=training, arguments=arguments)
         model.generator_ema.model.mapping.load_state_dict(model.generator.mapping.state_dict())
         training.log(stage="mapping", **figures)
         state = {"stage": "adversarial", "seen": seen, "mapping_figures": figures, **model.state()}

@@ -54,7 +54,8 @@ _PEAK_RATE = 2e-3
 _SHARES = {"attributes": 0.5, "perceptual": 0.25, "identity": 0.25}
 _BATCH = {"attributes": 64, "perceptual": 48, "identity": 48}
 
-# Continuous factors that the perceptual network has to tell, besides the attributes.
+# Continuous factors that the perceptual network and the attribute predictor have to tell besides the attributes: an age
+# teaches more than whether it is below a bound.
 _FACTORS = [
     "gender",
     "age",
@@ -92,6 +93,9 @@ _FACTORS = [
     "exposure",
     "contrast",
 ]
+_FACTOR_WEIGHT = 0.3
+# These change sign in a mirror, and the attribute predictor sees pictures mirrored.
+_MIRRORED_FACTORS = ("yaw", "roll", "light_az")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -218,10 +222,11 @@ class _Attributes(_Task):
         torch.manual_seed(arguments.seed)
         self.data = f"{train.name} {train.split}, {len(train.images)} renders"
         self.model = AttributePredictor(train.attributes, _CHANNELS, 256)
-        self.head = nn.Identity()
         self.validation = validation
         images: Sequence[np.ndarray] = [train.images]
         labels = np.asarray(train.labels)
+        factors = _standardised_factors(train, [name for name in _FACTORS if name not in _MIRRORED_FACTORS])
+        self.head = nn.Linear(self.model.hidden.out_features, factors.shape[1])
         if arguments.reconstructions or arguments.continue_weights:
             pack = open_pack(arguments.pack)
         if arguments.continue_weights:
@@ -231,8 +236,10 @@ class _Attributes(_Task):
             count = min(arguments.reconstructions, len(train.images))
             images = [train.images, _reconstruct(pack, train.images[:count])]
             labels = np.concatenate([labels, labels[:count]])
+            factors = torch.cat([factors, factors[:count]])
             self.data += f" and {count} reconstructions"
         self.batches = PictureBatches(_Joined(images), seed=arguments.seed)
+        self.factors = factors
         self.labels = torch.from_numpy(labels.astype(np.float32))
         # Rare attributes count more, so that the threshold 0.5 balances both kinds of error.
         self.positive_weight = positive_weights(self.labels, power=0.8, least=0.3)
@@ -241,8 +248,10 @@ class _Attributes(_Task):
         indices, images = self.batches.batch(step, count)
         images = degrade(recolour(jitter_crop(images, generator), generator), generator)
         with autocast():
-            logits = self.model(images)
-        return F.binary_cross_entropy_with_logits(logits.float(), self.labels[indices], pos_weight=self.positive_weight)
+            features = self.model.features(images)
+            logits, factors = self.model.output(self.model.dropout(features)), self.head(features)
+        classify = F.binary_cross_entropy_with_logits(logits.float(), self.labels[indices], pos_weight=self.positive_weight)
+        return classify + _FACTOR_WEIGHT * F.mse_loss(factors.float(), self.factors[indices])
 
     def finish(self) -> dict[str, Any]:
         logits = over_pictures(self.result, self.validation.images)
@@ -266,9 +275,7 @@ class _Perceptual(_Task):
         self.model = PerceptualNetwork(_PERCEPTUAL_CHANNELS)
         self.batches = PictureBatches(train.images, seed=arguments.seed + 1, mirror=False)
         self.labels = torch.from_numpy(np.asarray(train.labels).astype(np.float32))
-        factors = np.array([[float(getattr(p, f)) for f in _FACTORS] for p in train.portraits], np.float32)
-        self.mean, self.scale = factors.mean(0), factors.std(0) + 1e-6
-        self.factors = torch.from_numpy((factors - self.mean) / self.scale)
+        self.factors = _standardised_factors(train, _FACTORS)
         size = _PERCEPTUAL_CHANNELS[-1] * 16
         self.head = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(size, self.labels.shape[1] + len(_FACTORS)))
         self.validation = validation
@@ -280,15 +287,14 @@ class _Perceptual(_Task):
             output = self.head(self.model.trunk(images)[-1])
         logits, factors = output.float().split([self.labels.shape[1], len(_FACTORS)], 1)
         classify = F.binary_cross_entropy_with_logits(logits, self.labels[indices])
-        return classify + 0.3 * F.mse_loss(factors, self.factors[indices])
+        return classify + _FACTOR_WEIGHT * F.mse_loss(factors, self.factors[indices])
 
     def finish(self) -> dict[str, Any]:
         self.head.eval()
         output = over_pictures(lambda images: self.head(self.result.trunk(images)[-1]), self.validation.images)
         count = self.labels.shape[1]
         accuracies = balanced_accuracies(output[:, :count], np.asarray(self.validation.labels))
-        factors = np.array([[float(getattr(p, f)) for f in _FACTORS] for p in self.validation.portraits], np.float32)
-        truth = torch.from_numpy((factors - self.mean) / self.scale)
+        truth = _standardised_factors(self.validation, _FACTORS)
         explained = 1 - (output[:, count:] - truth).square().mean(0) / truth.var(0)
         return {
             "perceptual_factor_r2_mean": float(explained.mean()),
@@ -355,6 +361,12 @@ class _Joined:
     def __getitem__(self, index: int) -> np.ndarray:
         part = int(np.searchsorted(self._starts, index, side="right")) - 1
         return self._parts[part][index - self._starts[part]]
+
+
+def _standardised_factors(rendered: RenderedSet, names: Sequence[str]) -> Tensor:
+    """The named factors of every portrait [N, F], each with mean 0 and standard deviation 1 over the set."""
+    factors = np.array([[float(getattr(portrait, name)) for name in names] for portrait in rendered.portraits], np.float32)
+    return torch.from_numpy((factors - factors.mean(0)) / (factors.std(0) + 1e-6))
 
 
 @torch.inference_mode()

@@ -18,7 +18,7 @@ from engines.training.runs import Run
 from engines.training.schedule import Schedule
 
 _CHANNELS = {4: 16, 8: 16, 16: 12, 32: 8}
-_CONFIG = StyleGAN2Config(resolution=32, z_dim=8, w_dim=8, mapping_layers=2, channels=_CHANNELS)
+_CONFIG = StyleGAN2Config(resolution=32, z_dim=8, w_dim=8, mapping_layers=2, channels=_CHANNELS, linear_w=True)
 
 
 def _arguments() -> argparse.Namespace:

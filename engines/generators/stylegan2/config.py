@@ -31,6 +31,9 @@ class StyleGAN2Config:
     """Convolution outputs are clamped to +-conv_clamp (checkpoints trained in float16 need it), or None."""
     label_layers: int = 8
     """Depth of the discriminator's class mapping (published layout: 8); unused without classes."""
+    linear_w: bool = False
+    """Whether the mapping's last layer is left without activation. Published networks activate it; codes of an autoencoder lie
+    on both sides of 0, where the kink of the activation is hard to learn."""
     minibatch_group: int = 4
     """Largest group of the discriminator's minibatch standard deviation."""
 

@@ -29,7 +29,12 @@ class Generator(nn.Module):
         draw = torch_generator(seed)
         self.synthesis = SynthesisNetwork(config, draw=draw)
         self.mapping = MappingNetwork(
-            config.z_dim, config.w_dim, config.mapping_layers, class_count=config.class_count, draw=draw
+            config.z_dim,
+            config.w_dim,
+            config.mapping_layers,
+            class_count=config.class_count,
+            linear_w=config.linear_w,
+            draw=draw,
         )
 
     @classmethod

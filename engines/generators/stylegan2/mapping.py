@@ -14,7 +14,8 @@ MAPPING_LEARNING_RATE_MULTIPLIER = 0.01
 
 
 class MappingNetwork(nn.Module):
-    """``w = fc_n(... fc_0([z / rms(z), e / rms(e)]))`` with ``e = embed(label)``; every fc is leaky ReLU activated."""
+    """``w = fc_n(... fc_0([z / rms(z), e / rms(e)]))`` with ``e = embed(label)``; every fc is leaky ReLU activated,
+    the last one only without `linear_w`."""
 
     def __init__(
         self,
@@ -23,6 +24,7 @@ class MappingNetwork(nn.Module):
         layers: int,
         *,
         class_count: int = 0,
+        linear_w: bool = False,
         tracks_average: bool = True,
         draw: torch.Generator,
     ) -> None:
@@ -36,7 +38,7 @@ class MappingNetwork(nn.Module):
                 in_features if index == 0 else w_dim,
                 w_dim,
                 draw=draw,
-                activation=True,
+                activation=not (linear_w and index == layers - 1),
                 learning_rate_multiplier=MAPPING_LEARNING_RATE_MULTIPLIER,
             )
             self.add_module(f"fc{index}", layer)

@@ -1,0 +1,57 @@
+"""A discriminator on the features of a frozen network (Sauer et al. 2021, Projected GANs converge faster).
+
+Every feature map gets a small convolutional head; fixed random 1x1 convolutions mix its channels first, so that no head can
+win by a few of them (section 3.2, cross-channel mixing). It is a training aid: the pack keeps the plain discriminator.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.parametrizations import spectral_norm
+
+from engines.core.rng import torch_generator
+from engines.predictors.perceptual import PerceptualNetwork
+
+__all__ = ["ProjectedDiscriminator"]
+
+_HEAD_CHANNELS = 64
+
+
+class ProjectedDiscriminator(nn.Module):
+    """Image [N, 3, R, R] to one logit a head, [N, heads]; high for real. The network of features is not part of the state."""
+
+    def __init__(self, perceptual: PerceptualNetwork, resolution: int, *, seed: int = 0) -> None:
+        super().__init__()
+        self._features = [perceptual.trunk]  # in a list: neither a submodule nor saved
+        draw = torch_generator(seed, 31)
+        mixers, heads = [], []
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            for index, channels in enumerate(perceptual.channels):
+                mixers.append(torch.randn(channels, channels, 1, 1, generator=draw) / math.sqrt(channels))
+                heads.append(_head(channels, resolution >> (index + 1)))
+        self.heads = nn.ModuleList(heads)
+        for index, mixer in enumerate(mixers):
+            self.register_buffer(f"mixer{index}", mixer)
+
+    def forward(self, image: Tensor) -> Tensor:
+        maps = self._features[0](image)
+        logits = [
+            head(F.conv2d(x, self.get_buffer(f"mixer{index}").to(x.dtype))).float().mean((1, 2, 3))
+            for index, (head, x) in enumerate(zip(self.heads, maps, strict=True))
+        ]
+        return torch.stack(logits, dim=1)
+
+
+def _head(channels: int, side: int) -> nn.Sequential:
+    """Halves the map down to 4x4, then one logit a place."""
+    layers: list[nn.Module] = []
+    while side > 4:
+        layers += [spectral_norm(nn.Conv2d(channels, _HEAD_CHANNELS, 4, stride=2, padding=1)), nn.LeakyReLU(0.2)]
+        channels, side = _HEAD_CHANNELS, side // 2
+    layers += [spectral_norm(nn.Conv2d(channels, _HEAD_CHANNELS, 3, padding=1)), nn.LeakyReLU(0.2)]
+    return nn.Sequential(*layers, spectral_norm(nn.Conv2d(_HEAD_CHANNELS, 1, 1)))
