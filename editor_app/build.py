@@ -10,7 +10,7 @@ import gradio as gr
 
 from editor_app import texts
 from editor_app.editor import Editor
-from editor_app.handlers import http, jobs, live
+from editor_app.handlers import http, jobs, kept, live
 from editor_app.panels.attributes import attributes_panel
 from editor_app.panels.header import header_panel
 from editor_app.panels.result import result_panel
@@ -47,6 +47,10 @@ def _default_method(editor: Editor) -> str:
 def _server_functions(editor: Editor) -> list[Callable[[Any], Any]]:
     """Gradio calls them by their names, with the one argument that the page's script gives."""
 
+    def own(arguments: Any) -> object:
+        """The session hash that the page's script gives; anything where a stranger calls."""
+        return arguments[0] if isinstance(arguments, list) and arguments else None
+
     def paint(arguments: Any) -> dict[str, Any]:
         return live.live(editor, arguments)
 
@@ -57,12 +61,18 @@ def _server_functions(editor: Editor) -> list[Callable[[Any], Any]]:
         return live.download(editor, arguments)
 
     def cancel(arguments: Any) -> None:
-        jobs.cancel_job(editor, arguments[0] if isinstance(arguments, list) and arguments else None)
+        jobs.cancel_job(editor, own(arguments))
 
     def alive(arguments: Any) -> dict[str, int]:
-        return {"revision": jobs.job_revision(editor, arguments[0] if isinstance(arguments, list) and arguments else None)}
+        return {"revision": jobs.job_revision(editor, own(arguments))}
 
-    return [paint, before, download, cancel, alive]
+    def stored(arguments: Any) -> dict[str, Any]:
+        return kept.stored()
+
+    def forget(arguments: Any) -> dict[str, Any]:
+        return kept.forget(editor, own(arguments))
+
+    return [paint, before, download, cancel, alive, stored, forget]
 
 
 def _wire_jobs(editor: Editor, result: gr.HTML) -> None:
@@ -121,7 +131,7 @@ def _add_endpoints(editor: Editor) -> None:
         return http.packs()
 
     @_spoken
-    def invert(image: str, pack: str, method: str, seed: float) -> tuple[Any, dict[str, Any]]:
+    def invert(image: str, pack: str, method: str, seed: float, options: Any) -> tuple[Any, dict[str, Any]]:
         """Finds the codes of the largest face in a picture, or of the whole picture where there is no face.
 
         Args:
@@ -129,13 +139,17 @@ def _add_endpoints(editor: Editor) -> None:
             pack: the id of a pack, see /packs.
             method: one of the pack's inversion methods.
             seed: a whole number; the same seed gives the same result.
+            options: a JSON object; seconds, steps, evaluations (budgets), space (z, w or w+), encoder_start (true or false),
+                transform (none, spatial, colour or both), mask ("auto" or [x0, y0, x1, y1] in pixels), outside_weight (0 to 1).
         Returns:
-            The reconstruction, and {mse, perceptual, seconds, steps, warnings, ...}.
+            The reconstruction, and {mse, perceptual, seconds, steps, evaluations, settings, warnings, ...}.
         """
-        return http.invert(editor, image, pack, method, seed)
+        return http.invert(editor, image, pack, method, seed, options)
 
     @_spoken
-    def edit(image: str, pack: str, method: str, edits: Any, paste_back: bool, seed: float) -> tuple[Any, dict[str, Any]]:
+    def edit(
+        image: str, pack: str, method: str, edits: Any, paste_back: bool, seed: float, options: Any
+    ) -> tuple[Any, dict[str, Any]]:
         """Inverts a picture, changes attributes, and gives the edited picture.
 
         Args:
@@ -145,10 +159,11 @@ def _add_endpoints(editor: Editor) -> None:
             edits: a JSON object {attribute: strength}; positive adds, negative removes.
             paste_back: true for the whole photo with the edit in it, false for the face alone.
             seed: a whole number; the same seed gives the same result.
+            options: a JSON object; blend (detail, poisson or mixed) and the options of /invert.
         Returns:
             The picture, and {before, after, identity_similarity, mse, seconds, warnings, ...}.
         """
-        return http.edit(editor, image, pack, method, edits, paste_back, seed)
+        return http.edit(editor, image, pack, method, edits, paste_back, seed, options)
 
     with gr.Group(visible=False):
         image = gr.File(label="image", type="filepath")
@@ -157,10 +172,12 @@ def _add_endpoints(editor: Editor) -> None:
         edits = gr.JSON({}, label="edits")
         paste_back = gr.Checkbox(True, label="paste_back")
         seed = gr.Number(0, label="seed")
+        options = gr.JSON({}, label="options")
         picture = gr.Image(format="png", label="picture")
         facts = gr.JSON(label="facts")
         calls = [gr.Button() for _ in range(3)]
     shared = {"concurrency_limit": 4, "concurrency_id": "endpoints", "show_progress": "hidden"}
     calls[0].click(packs, None, facts, api_name="packs", **shared)
-    calls[1].click(invert, [image, pack, method, seed], [picture, facts], api_name="invert", **shared)
-    calls[2].click(edit, [image, pack, method, edits, paste_back, seed], [picture, facts], api_name="edit", **shared)
+    calls[1].click(invert, [image, pack, method, seed, options], [picture, facts], api_name="invert", **shared)
+    edit_inputs = [image, pack, method, edits, paste_back, seed, options]
+    calls[2].click(edit, edit_inputs, [picture, facts], api_name="edit", **shared)

@@ -122,6 +122,8 @@ def main(argv: list[str] | None = None) -> int:
             figures["resident_after_inversions_mb"] = _resident_mb(process.pid)
             page.evaluate(_RECORDER)
             _measure_edits(page, options.moves, "photo", figures)
+            if _tune(page):
+                _measure_edits(page, options.moves, "tuned", figures)
             page.get_by_role("button", name="Surprise me").click()
             page.wait_for_function("() => window.lwe.state.phase === 'working'")
             page.wait_for_function(_SETTLED)
@@ -134,7 +136,7 @@ def main(argv: list[str] | None = None) -> int:
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m editor_app.measure", description=__doc__.splitlines()[0])
     parser.add_argument("--pack", default="faces", help="id of the pack to edit with")
-    parser.add_argument("--moves", type=int, default=200, help="slider moves that are timed, each for photo and crop")
+    parser.add_argument("--moves", type=int, default=200, help="slider moves that are timed: photo, tuned generator, crop")
     parser.add_argument("--inversions", type=int, default=10, help="inversions before memory is read")
     return parser.parse_args(argv)
 
@@ -175,6 +177,22 @@ def _invert_many(page: Any, photo: Path, count: int) -> None:
         page.get_by_role("button", name="Invert").click()
         page.wait_for_function("() => window.lwe.state.phase === 'ready'")
     page.wait_for_function(_SETTLED)
+
+
+def _tune(page: Any) -> bool:
+    """Clones the open photo, not for long: how live edits are does not depend on how well it fits. False: the pack cannot."""
+    methods = page.get_by_label("Inversion method")
+    if methods.locator("option[value=clone]").count() == 0:
+        return False
+    methods.select_option("clone")
+    page.get_by_text("More options").click()
+    page.get_by_label("Time limit").fill("3")
+    page.get_by_text("More options").click()
+    page.get_by_role("button", name="Reset all").click()
+    page.get_by_role("button", name="Invert").click()
+    page.wait_for_function("() => window.lwe.state.phase === 'ready'")
+    page.wait_for_function(_SETTLED)
+    return True
 
 
 def _measure_edits(page: Any, moves: int, view: str, figures: dict[str, Any]) -> None:

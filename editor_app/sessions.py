@@ -36,6 +36,8 @@ class Session:
     region: int | Literal["whole"] | None = None
     """What of the picture is edited: the index of a face or all of it; None while the user has to choose."""
     inversion: Inversion | None = None
+    from_store: bool = False
+    """Whether the inversion was kept from an earlier tuning to the same picture."""
     preview: Preview | None = None
     """The photo at the size of the screen; None for a person made up by the generator."""
     used_sec: float = 0.0
@@ -54,8 +56,11 @@ class Session:
             return revision == self.revision
 
     @property
-    def picture_bytes(self) -> int:
-        return 0 if self.picture is None else self.picture.pixels.nbytes
+    def held_bytes(self) -> int:
+        """Memory of what is large: the picture, and the tuned generator's weight differences."""
+        picture, inversion = self.picture, self.inversion
+        pixels = 0 if picture is None else picture.pixels.nbytes
+        return pixels + (0 if inversion is None else sum(array.nbytes for array in inversion.weight_differences.values()))
 
 
 class Sessions:
@@ -65,12 +70,12 @@ class Sessions:
         self,
         *,
         max_sessions: int = 64,
-        max_picture_bytes: int = 400_000_000,
+        max_bytes: int = 400_000_000,
         max_idle_sec: float = 3600.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._max_sessions = max_sessions
-        self._max_picture_bytes = max_picture_bytes
+        self._max_bytes = max_bytes
         self._max_idle_sec = max_idle_sec
         self._clock = clock
         self._lock = threading.Lock()
@@ -114,11 +119,11 @@ class Sessions:
         self._sessions.move_to_end(session_hash)
 
     def _forget_old(self, *, keep: str) -> None:
-        total_bytes = sum(session.picture_bytes for session in self._sessions.values())
+        total_bytes = sum(session.held_bytes for session in self._sessions.values())
         for session_hash, session in list(self._sessions.items()):
             idle = self._clock() - session.used_sec > self._max_idle_sec
-            crowded = len(self._sessions) > self._max_sessions or total_bytes > self._max_picture_bytes
+            crowded = len(self._sessions) > self._max_sessions or total_bytes > self._max_bytes
             if session_hash != keep and (idle or crowded):
-                total_bytes -= session.picture_bytes
+                total_bytes -= session.held_bytes
                 del self._sessions[session_hash]
                 session.cancel.cancel()

@@ -1,4 +1,4 @@
-"""Every sentence the page says, in one place."""
+"""The sentences the page says, in one place; those about the inversion methods are in methods.py."""
 
 from __future__ import annotations
 
@@ -7,17 +7,22 @@ import logging
 from editor_app.turns import TooBusy
 from engines.api import LweError, Progress
 
-__all__ = ["METHODS", "error_text", "method_choices", "progress_text", "waiting_text", "warning_text"]
+__all__ = ["distance_text", "error_text", "progress_text", "stored_text", "waiting_text", "warning_text"]
 
-METHODS = {
-    "encoder": ("Encoder", "A tenth of a second. One look at the picture."),
-    "iterated-encoder": ("Iterated encoder", "About a second. Looks again at what it got wrong."),
-    "encoder-refine": ("Encoder + refine", "Several seconds. The closest likeness."),
+GROUPS = {
+    "expression": "Expression",
+    "hair": "Hair",
+    "accessories": "Accessories",
+    "person": "Person",
+    "digits": "Number of digits",
+    "object": "Object",
+    "background": "Background",
 }
-"""Method id -> (name in the list, what to expect)."""
-
-GROUPS = {"expression": "Expression", "hair": "Hair", "accessories": "Accessories", "person": "Person"}
 """Attribute group -> heading, in the order of the page."""
+
+BLENDS = {"detail": "Keep the photo's detail", "poisson": "Seamless (Poisson)", "mixed": "Seamless, with texture"}
+"""How an edit goes back into the photo -> name in the list."""
+SLOW_BLEND = "Blended when the slider rests."
 
 NO_PICTURE = "Choose a picture first: drop one on the page, paste one, pick an example, or press Surprise me."
 NO_FACE = "No face was found in this picture. Use the whole picture, or choose one with a face that looks at the camera."
@@ -26,6 +31,12 @@ NO_SUCH_EXAMPLE = "That example does not exist. Choose one of those shown."
 NOT_UPLOADED = "That file was not uploaded here. Choose it again."
 SEVERAL_FACES = "{count} faces were found. The largest is edited; choose another by its number."
 PRIVACY = "Pictures are worked on where this editor runs, are sent nowhere else, and are forgotten after you leave."
+KEPT = (
+    "Only Fine-tune and Clone keep something for your next visit: the tuned generator, locked with the picture itself, so that "
+    "it opens for nobody who does not have the same picture. Those not used for longest go when room is needed."
+)
+KEPT_OF_THIS = "Kept for your next visit."
+FORGOT = "What was kept of this picture is forgotten. The result on the screen stays until you leave."
 TOO_LARGE = "That file is larger than {megabytes} MB. Choose a smaller picture."
 EMPTY_FILE = "That file is empty. Choose another picture."
 UPLOAD_FAILED = "The file did not arrive. Is the editor still running? Try again."
@@ -37,11 +48,6 @@ BAD_REQUEST = "The page sent something this server does not understand. Reload i
 FAULT = "Something went wrong in the editor, and it is not your picture's fault. The server's log has the details."
 
 _log = logging.getLogger("editor_app")
-
-
-def method_choices(methods: tuple[str, ...]) -> list[tuple[str, str, str]]:
-    """(id, name, hint) of those of a pack's methods that the page offers, quick ones first."""
-    return [(method, *METHODS[method]) for method in METHODS if method in methods]
 
 
 def error_text(error: Exception) -> str:
@@ -59,12 +65,27 @@ def warning_text(warning: str) -> str:
     return STOPPED_EARLY if warning == "cancelled" else warning
 
 
+def distance_text(perceptual: float, kind: str) -> str:
+    """The perceptual distance of an inversion and what it was measured by."""
+    return f"LPIPS {perceptual:.2g}" if kind.startswith("lpips") else f"perceptual {perceptual:.2g} (pack's network)"
+
+
+def stored_text(count: int, bytes_: int) -> str:
+    """How much the store of tuned generators holds."""
+    return f"Kept here now: {count} tuned generator{'' if count == 1 else 's'}, {bytes_ / 1e6:.1f} MB."
+
+
 def waiting_text(ahead: int) -> str:
     return "Waiting: one other picture comes first" if ahead == 1 else f"Waiting: {ahead} other pictures come first"
 
 
 def progress_text(progress: Progress) -> str:
-    """For example "Refining, step 40 of 120"."""
-    if progress.total is not None and progress.total > 1 and progress.step:
-        return f"{progress.stage}, step {progress.step} of {progress.total}"
-    return progress.stage
+    """For example "Refining, step 40 of 120 · 2.4 s · loss 0.0312"."""
+    parts = [progress.stage]
+    if progress.step:
+        several = progress.total is not None and progress.total > 1
+        parts[0] += f", step {progress.step} of {progress.total}" if several else f", step {progress.step}"
+    parts.append(f"{progress.elapsed_sec:.1f} s")
+    if progress.loss is not None:
+        parts.append(f"loss {progress.loss:.3g}")
+    return " · ".join(parts)

@@ -10,9 +10,10 @@ import numpy as np
 from PIL import Image
 
 from editor_app import texts
+from editor_app.methods import METHODS
 from editor_app.preview import fit
 from editor_app.sessions import Session
-from engines.api import AttributeReading, Frame, Inversion, InversionProgress, Pack, Picture, report
+from engines.api import AttributeReading, Blend, Frame, Inversion, InversionProgress, Pack, Picture, keeps_tuned, report
 
 __all__ = [
     "Message",
@@ -25,6 +26,7 @@ __all__ = [
     "readings_json",
     "result_json",
     "thumbnail",
+    "usual_blend",
 ]
 
 Message = dict[str, Any]
@@ -80,11 +82,13 @@ def picture_json(session: Session) -> Message:
 
 
 def progress_json(progress: InversionProgress) -> Message:
-    """One moment of an inversion."""
+    """One moment of an inversion; `share` (0..1, or None) is how much of the budget is used."""
+    share = progress.share
+    if share is None and progress.step and progress.total:
+        share = progress.step / progress.total
     return {
         "text": texts.progress_text(progress),
-        "step": progress.step,
-        "total": progress.total,
+        "share": None if share is None else round(share, 3),
         **({} if progress.preview is None else {"preview": png_uri(progress.preview)}),
     }
 
@@ -96,14 +100,24 @@ def result_json(inversion: Inversion, session: Session) -> Message:
     return {
         "inversion": inversion.id,
         "photo": picture is not None,
-        "method": texts.METHODS.get(inversion.method, (inversion.method, ""))[0] if picture is not None else None,
+        "method": METHODS[inversion.method].name if inversion.method in METHODS else inversion.method,
         "seconds": round(inversion.seconds, 2),
+        "evaluations": inversion.evaluations,
         "seed": inversion.seed,
         "mse": round(inversion.mse, 5),
+        "blend": usual_blend(inversion),
+        "distance": texts.distance_text(inversion.perceptual, inversion.perceptual_kind),
+        "from_store": session.from_store,
+        "kept": picture is not None and keeps_tuned(inversion),
         "width": width,
         "height": height,
         "warnings": [texts.warning_text(warning) for warning in inversion.warnings],
     }
+
+
+def usual_blend(inversion: Inversion) -> Blend:
+    """How an edit goes back into the photo where the user says nothing: as in api.export."""
+    return "detail" if inversion.transform is None else "poisson"
 
 
 def readings_json(pack: Pack, inversion: Inversion, frame: Frame) -> Message:
@@ -111,7 +125,7 @@ def readings_json(pack: Pack, inversion: Inversion, frame: Frame) -> Message:
     rows: list[AttributeReading] = report(pack, inversion, frame)
     return {
         "attributes": {row.id: [round(row.before, 4), round(row.after, 4), row.changed] for row in rows},
-        "identity": round(float(frame.identity_similarity), 4),
+        "identity": None if frame.identity_similarity is None else round(frame.identity_similarity, 4),
         "render_ms": round(frame.render_ms, 1),
     }
 

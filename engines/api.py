@@ -35,23 +35,28 @@ from engines.core.errors import (
 from engines.core.progress import CancelToken, Progress
 from engines.imaging.align import Alignment, align_five_points, align_whole
 from engines.imaging.faces import Face, FaceDetector
-from engines.imaging.paste import paste_back as paste_into_photo
 from engines.imaging.read import Picture, read_picture
 from engines.inversion.measure import generator_hash
-from engines.inversion.methods import METHODS
-from engines.inversion.options import InversionOptions, Space, TransformSearch
+from engines.inversion.options import GlobalLoss, InversionOptions, PixelLoss, Space, TransformSearch
+from engines.inversion.requirements import METHOD_COMPONENTS
 from engines.inversion.result import Inversion, InversionProgress
 from engines.packs.load import Pack
 from engines.packs.registry import open_pack as open_installed_pack
 from engines.session import live
 from engines.session.catalogue import AttributeInfo, PackInfo, info_of, list_packs
+from engines.session.export import BLENDS, Blend, exported, framed_crop
 from engines.session.sampling import sample
 from engines.session.state import EditState, Frame, unknown_name
+from engines.tuning.kept import invert_once
+from engines.tuning.methods import METHODS, TUNING_METHODS
+from engines.tuning.store import TunedEntry, tuned_store
 
 __all__ = [
+    "BLENDS",
     "AlignedPicture",
     "AttributeInfo",
     "AttributeReading",
+    "Blend",
     "CancelToken",
     "Cancelled",
     "EditState",
@@ -70,13 +75,18 @@ __all__ = [
     "PackNotFoundError",
     "Picture",
     "Progress",
+    "TunedEntry",
     "align",
     "check_edits",
     "check_method",
+    "clear_tuned",
     "export",
     "find_faces",
     "finish",
+    "forget_tuned",
+    "framed_crop",
     "invert",
+    "keeps_tuned",
     "list_packs",
     "load_inversion",
     "open_pack",
@@ -85,6 +95,7 @@ __all__ = [
     "render",
     "report",
     "surprise",
+    "tuned_entries",
 ]
 
 DEFAULT_METHOD = "encoder-refine"
@@ -165,7 +176,8 @@ def align(pack: Pack, picture: Picture, face: Face | None) -> AlignedPicture:
     coarse = alignment.picture_px_per_crop_px
     if coarse < SMALL_FACE_SHARE:
         px = round(side * coarse)
-        warnings = (f"The face is small: {px} pixels of the picture were enlarged to {side}. Take a larger or sharper photo.",)
+        what = "picture" if face is None else "face"
+        warnings = (f"The {what} is small: {px} pixels of it were enlarged to {side}. Take a larger or sharper one.",)
     height, width = picture.pixels.shape[:2]
     box = None if face is None else tuple(float(side) for side in face.box)
     return AlignedPicture(crop, alignment, (width, height), warnings, box)
@@ -189,6 +201,8 @@ def invert(
     transform: TransformSearch = "none",
     mask: Literal["auto"] | tuple[float, float, float, float] | None = None,
     outside_weight: float = 0.3,
+    pixel_loss: PixelLoss = "l1",
+    global_loss: GlobalLoss = "frozen",
     cancel: CancelToken | None = None,
 ) -> Iterator[InversionProgress]:
     """Finds codes for a picture; yields progress, and last a record whose `result` is the Inversion.
@@ -198,7 +212,7 @@ def invert(
         found; None takes the middle. Not looked at for a picture that is aligned already.
     seconds, steps, evaluations: the budget of methods that optimise, whichever ends first; None for all is the method's
         default. Without `seconds` the result does not depend on the clock.
-    space, encoder_start, transform, outside_weight: see :class:`InversionOptions`.
+    space, encoder_start, transform, outside_weight, pixel_loss, global_loss: see :class:`InversionOptions`.
     mask: the object's rectangle (x0, y0, x1, y1) in pixels of the picture; "auto" takes the detected one, None everything.
     cancel: looked at between any two steps. What has been found until then is the result, with the warning "cancelled";
         where nothing has, Cancelled is raised.
@@ -214,7 +228,12 @@ def invert(
         encoder_start=encoder_start,
         transform=transform,
         outside_weight=outside_weight,
+        pixel_loss=pixel_loss,
+        global_loss=global_loss,
     )
+    spaces = pack.manifest.latent.spaces
+    if space is not None and space not in spaces:
+        raise OptionError(f"space={space!r}: the pack {pack.id} has {', '.join(spaces)}.")
     aligned = source if isinstance(source, AlignedPicture) else _aligned(pack, source, face)
     options = dataclasses.replace(options, mask=_mask_in_crop(aligned, mask))
     return _inverted(pack, aligned, method, options, cancel or CancelToken())
@@ -244,10 +263,38 @@ def load_inversion(path: str | Path, pack: Pack | None = None) -> Inversion:
 
 
 def check_method(pack: Pack, method: str) -> None:
-    """Raises OptionError, listing those there are, unless the pack offers the inversion method."""
-    offered = [name for name in pack.manifest.methods if name in METHODS]
+    """Raises OptionError, listing those there are, unless the pack can do the inversion method."""
+    offered = pack.manifest.methods
+    if method in METHOD_COMPONENTS and method not in offered:
+        missing = ", ".join(kind for kind in METHOD_COMPONENTS[method] if not pack.has(kind))
+        raise OptionError(f"method {method!r} needs what the pack {pack.id} lacks ({missing}); it can do {', '.join(offered)}.")
     if method not in offered:
         raise unknown_name("method", method, offered)
+
+
+# ---- the store of tuned generators ------------------------------------------------------------------------------
+
+
+def tuned_entries() -> list[TunedEntry]:
+    """What is kept on disk of generators that were tuned to pictures, those used last first."""
+    return tuned_store().entries()
+
+
+def clear_tuned(older_than_days: float | None = None) -> list[TunedEntry]:
+    """Forgets what is kept, or what was not used for so many days; returns the entries that went."""
+    if older_than_days is not None and not older_than_days >= 0:
+        raise OptionError(f"older_than_days={older_than_days}: give 0 or more days.")
+    return tuned_store().clear(older_than_days)
+
+
+def keeps_tuned(source: AlignedPicture | Inversion) -> bool:
+    """Whether anything is kept of this picture's crop, whatever the method and its options."""
+    return tuned_store().keeps(source.crop)
+
+
+def forget_tuned(source: AlignedPicture | Inversion) -> list[TunedEntry]:
+    """Forgets what is kept of this picture's crop alone; returns the entries that went."""
+    return tuned_store().forget(source.crop)
 
 
 # ---- edits ------------------------------------------------------------------------------------------------------
@@ -276,12 +323,12 @@ def render(pack: Pack, inversion: Inversion, alphas: Mapping[str, float], *, lay
     """
     _check_belongs(pack, inversion, "this inversion")
     check_edits(pack, alphas, layers=layers)
-    return live.render(pack, inversion, EditState(pack.id, inversion.id, tuple(alphas.items()), layers))
+    return live.render(pack, inversion, _state(pack, inversion, alphas, layers))
 
 
 def report(pack: Pack, inversion: Inversion, frame: Frame) -> list[AttributeReading]:
     """What changed, attribute by attribute, in the pack's order."""
-    before = live.render(pack, inversion, EditState(pack.id, inversion.id)).attributes
+    before = live.render(pack, inversion, _state(pack, inversion)).attributes
     return [
         AttributeReading(
             id=attribute.id,
@@ -294,10 +341,21 @@ def report(pack: Pack, inversion: Inversion, frame: Frame) -> list[AttributeRead
     ]
 
 
-def export(pack: Pack, inversion: Inversion, frame: Frame, picture: Picture | None, *, paste_back: bool = True) -> np.ndarray:
+def export(
+    pack: Pack,
+    inversion: Inversion,
+    frame: Frame,
+    picture: Picture | None,
+    *,
+    paste_back: bool = True,
+    blend: Blend | None = None,
+) -> np.ndarray:
     """The picture to keep, uint8 RGB [H, W, 3]: the edit pasted into the whole photo, or (no photo, no paste) the square.
 
-    Raises OptionError when the photo is not the one that the inversion was made from.
+    blend: detail adds what the edit changes and keeps all else of the photo; poisson sets the generator's picture into it
+        without a seam, inside the inversion's mask; mixed does so and keeps the photo's gradients where they are steeper. None
+        is poisson for an inversion with a transform, else detail.
+    Raises OptionError for another blend, and when the photo is not the one that the inversion was made from.
     """
     if picture is None or inversion.alignment is None or not paste_back:
         return frame.image
@@ -305,11 +363,17 @@ def export(pack: Pack, inversion: Inversion, frame: Frame, picture: Picture | No
     if [width, height] != inversion.alignment["picture_px"]:
         was = " x ".join(str(side) for side in inversion.alignment["picture_px"])
         raise OptionError(f"{picture.name} has {width} x {height} pixels, the inverted photo had {was}: give the same photo.")
-    alignment = Alignment.from_json(inversion.alignment)
-    return paste_into_photo(picture.pixels, alignment, inversion.reconstruction, frame.image)
+    return exported(picture.pixels, inversion, frame.image, blend)
 
 
 # ---- inside -----------------------------------------------------------------------------------------------------
+
+
+def _state(
+    pack: Pack, inversion: Inversion, alphas: Mapping[str, float] | None = None, layers: tuple[int, int] | None = None
+) -> EditState:
+    tuned_id = inversion.id if inversion.weight_differences else None
+    return EditState(pack.id, inversion.id, tuple((alphas or {}).items()), layers, tuned_id)
 
 
 def _aligned(pack: Pack, picture: Picture, face: Literal["largest"] | int | None) -> AlignedPicture:
@@ -340,7 +404,7 @@ def _inverted(
 ) -> Iterator[InversionProgress]:
     """The method's records; the result also knows how the crop lies in its picture, and all warnings."""
     alignment = {**aligned.alignment.to_json(), "picture_px": list(aligned.picture_px)}
-    for record in METHODS[method](pack, aligned.crop, options, cancel):
+    for record in _records(pack, aligned.crop, method, options, cancel):
         if record.result is not None:
             warnings = (*aligned.warnings, *record.result.warnings, *_poor(pack, record.result))
             record = dataclasses.replace(
@@ -349,13 +413,25 @@ def _inverted(
         yield record
 
 
+def _records(
+    pack: Pack, crop: np.ndarray, method: str, options: InversionOptions, cancel: CancelToken
+) -> Iterator[InversionProgress]:
+    """What a method yields; those that tune the generator keep their results for the next visit."""
+    if method in TUNING_METHODS:
+        return invert_once(pack, crop, options, cancel, method=method, store=tuned_store())
+    return METHODS[method](pack, crop, options, cancel)
+
+
 def _mask_in_crop(
     aligned: AlignedPicture, mask: Literal["auto"] | tuple[float, float, float, float] | None
 ) -> tuple[float, float, float, float] | None:
     """The rectangle around a mask, given in pixels of the picture, in pixels of the crop."""
     if mask is None or (mask == "auto" and aligned.object_box is None):
         return None
-    rectangle = aligned.object_box if mask == "auto" else tuple(float(side) for side in mask)
+    try:
+        rectangle = aligned.object_box if mask == "auto" else tuple(float(side) for side in mask)
+    except (TypeError, ValueError):
+        raise OptionError(f"mask={mask!r}: give auto, or four numbers x0, y0, x1, y1.") from None
     if len(rectangle) != 4 or not all(math.isfinite(side) for side in rectangle):
         raise OptionError(f"mask={mask}: four numbers x0, y0, x1, y1 are needed.")
     x0, y0, x1, y1 = rectangle
@@ -379,7 +455,7 @@ def _poor(pack: Pack, inversion: Inversion) -> tuple[str, ...]:
         return ()
     return (
         f"The reconstruction is poor: its error is {inversion.mse:.3f}, {inversion.mse / usual:.0f} times the {usual:.3f} "
-        "of pictures like those the pack was trained on. Edits may not look like the person.",
+        "of pictures like those the pack was trained on. Edits may not look like the original.",
     )
 
 

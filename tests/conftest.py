@@ -31,6 +31,8 @@ def _surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     np.random.seed(0)
     torch.manual_seed(0)
     monkeypatch.setenv(DATA_DIR_VARIABLE, str(tmp_path / "data-dir"))
+    # What lies in the user's cache would decide which perceptual distance is used.
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch-home"))
     for name in ("connect", "connect_ex"):
         monkeypatch.setattr(socket.socket, name, _local_only(getattr(socket.socket, name)))
 

@@ -21,6 +21,7 @@ LAYERS = {
     "inversion": 2,
     "editing": 2,
     "data": 2,
+    "tuning": 3,
     "packs": 3,
     "session": 4,
     "training": 5,

@@ -121,7 +121,6 @@ def _manifest(pack_id: str) -> dict[str, Any]:
             "reference_px": 128,
             "detector": "mtcnn",
         },
-        "methods": ["encoder", "iterated-encoder", "encoder-refine"],
         "licences": {"data": "none", "weights": "Apache-2.0"},
     }
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
 from typing import Any
 
 import numpy as np
 
 from editor_app.editor import Editor
+from editor_app.handlers.checks import is_number, is_whole
+from editor_app.handlers.inverting import checked_options, json_object, within_limit
+from editor_app.view import usual_blend
 from engines import api
 
 __all__ = ["edit", "invert", "packs"]
+
+_EXAMPLE = '{"Smiling": 1.0}'
 
 
 def packs() -> dict[str, Any]:
@@ -20,38 +24,66 @@ def packs() -> dict[str, Any]:
     return {"packs": [dataclasses.asdict(info) for info in api.list_packs()]}
 
 
-def invert(editor: Editor, image: str | None, pack: str, method: str, seed: int) -> tuple[np.ndarray, dict[str, Any]]:
+def invert(
+    editor: Editor, image: str | None, pack: str, method: str, seed: int, options: object = None
+) -> tuple[np.ndarray, dict[str, Any]]:
     """The reconstruction uint8 [R, R, 3] of a picture file, and how good it is."""
-    _, _, inversion = _inverted(editor, image, pack, method, seed)
-    return inversion.reconstruction, _facts(inversion)
+    _, _, found = _inverted(editor, image, pack, method, seed, checked_options(options))
+    return found.result.reconstruction, _facts(found)
 
 
 def edit(
-    editor: Editor, image: str | None, pack: str, method: str, edits: object, paste_back: bool, seed: int
+    editor: Editor,
+    image: str | None,
+    pack: str,
+    method: str,
+    edits: object,
+    paste_back: bool,
+    seed: int,
+    options: object = None,
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """The edited picture uint8 [H, W, 3], and what the predictors say about it before and after."""
     started_sec = time.perf_counter()
     alphas = _alphas(edits)
-    opened, picture, inversion = _inverted(editor, image, pack, method, seed, alphas)
+    blend, inverting = _blend(options)
+    opened, picture, found = _inverted(editor, image, pack, method, seed, inverting, alphas)
+    inversion = found.result
     frame = api.render(opened, inversion, alphas)
     rows = api.report(opened, inversion, frame)
-    pixels = api.export(opened, inversion, frame, picture, paste_back=bool(paste_back))
+    pixels = api.export(opened, inversion, frame, picture, paste_back=bool(paste_back), blend=blend)
     return pixels, {
-        **_facts(inversion),
+        **_facts(found),
         "edits": alphas,
+        "blend": blend or usual_blend(inversion),
         "before": {row.id: row.before for row in rows},
         "after": {row.id: row.after for row in rows},
-        "identity_similarity": float(frame.identity_similarity),
+        "identity_similarity": frame.identity_similarity,
         "seconds": time.perf_counter() - started_sec,
     }
 
 
+def _blend(options: object) -> tuple[api.Blend | None, dict[str, Any]]:
+    """How the edit goes back into the photo, and the options of the inversion."""
+    given = dict(json_object("options", options, '{"blend": "poisson"}'))
+    blend = given.pop("blend", None)
+    if blend is not None and blend not in api.BLENDS:
+        raise api.OptionError(f"options: blend={repr(blend)[:80]}: expected {', '.join(api.BLENDS)}.")
+    return blend, checked_options(given)
+
+
 def _inverted(
-    editor: Editor, image: str | None, pack: str, method: str, seed: int, alphas: dict[str, float] | None = None
-) -> tuple[api.Pack, api.Picture, api.Inversion]:
+    editor: Editor,
+    image: str | None,
+    pack: str,
+    method: str,
+    seed: int,
+    options: dict[str, Any],
+    alphas: dict[str, float] | None = None,
+) -> tuple[api.Pack, api.Picture, api.InversionProgress]:
+    """The pack, the picture, and the record with the result."""
     if not image:
         raise api.OptionError("image: a picture file is needed, none came.")
-    if isinstance(seed, bool) or not isinstance(seed, (int, float)) or seed != int(seed) or seed < 0:
+    if not is_whole(seed) or seed < 0:
         raise api.OptionError(f"seed: expected a whole number from 0 up, got {seed!r}.")
     opened = api.open_pack(pack)
     # Before the inversion: nobody should wait ten seconds to learn of a misspelt word.
@@ -59,30 +91,26 @@ def _inverted(
     api.check_edits(opened, alphas or {})
     picture = api.read_image(image)
     cancel = api.CancelToken()
+    records = api.invert(opened, picture, method=method, seed=int(seed), cancel=cancel, **options)
     with editor.turns.join() as turn:
         for _ in turn.wait(cancel):
             pass
-        inversion = api.finish(api.invert(opened, picture, method=method, seed=int(seed), cancel=cancel))
-    return opened, picture, inversion
+        for record in within_limit(records, cancel):
+            found = record
+    return opened, picture, found
 
 
 def _alphas(edits: object) -> dict[str, float]:
     """{attribute: strength} from a JSON object, or from its text."""
-    value = edits
-    if isinstance(edits, str):
-        try:
-            value = json.loads(edits or "{}")
-        except json.JSONDecodeError:
-            value = edits
-    numbers = isinstance(value, dict) and all(
-        isinstance(alpha, (int, float)) and not isinstance(alpha, bool) for alpha in value.values()
-    )
-    if value is not None and not numbers:
-        raise api.OptionError(f'edits: expected a JSON object such as {{"Smiling": 1.0}}, got {str(edits)[:80]!r}.')
-    return {str(name): float(alpha) for name, alpha in (value or {}).items()}
+    alphas = json_object("edits", edits, _EXAMPLE)
+    for name, alpha in alphas.items():
+        if not is_number(alpha):
+            raise api.OptionError(f"edits: {name[:40]}={repr(alpha)[:80]}: expected a number, as in {_EXAMPLE}.")
+    return {name: float(alpha) for name, alpha in alphas.items()}
 
 
-def _facts(inversion: api.Inversion) -> dict[str, Any]:
+def _facts(found: api.InversionProgress) -> dict[str, Any]:
+    inversion = found.result
     return {
         "pack": inversion.pack_id,
         "method": inversion.method,
@@ -92,5 +120,10 @@ def _facts(inversion: api.Inversion) -> dict[str, Any]:
         "perceptual_kind": inversion.perceptual_kind,
         "seconds": float(inversion.seconds),
         "steps": inversion.steps,
+        "evaluations": inversion.evaluations,
+        "settings": dict(inversion.settings),
+        "transform": None if inversion.transform is None else dict(inversion.transform),
+        "mask": None if inversion.mask is None else list(inversion.mask),
+        "from_store": found.from_store,
         "warnings": list(inversion.warnings),
     }

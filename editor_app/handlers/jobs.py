@@ -6,11 +6,14 @@ A tab has one job at a time. A newer order cancels the older job, whose remainin
 from __future__ import annotations
 
 import dataclasses
+import math
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from editor_app import texts, view
 from editor_app.editor import Editor
+from editor_app.handlers.inverting import checked_options, within_limit
 from editor_app.handlers.orders import Order
 from editor_app.preview import make_preview
 from editor_app.sessions import Session
@@ -19,6 +22,8 @@ from engines import api
 from engines.api import CancelToken
 
 __all__ = ["cancel_job", "job_revision", "run_job"]
+
+MESSAGE_PERIOD_SEC = 0.1
 
 
 def run_job(editor: Editor, session_hash: str, request: object) -> Iterator[Message]:
@@ -64,15 +69,18 @@ def job_revision(editor: Editor, session_hash: object) -> int:
 
 
 def _open(editor: Editor, session: Session, order: Order, cancel: CancelToken) -> Iterator[Message]:
-    """Reads a picture, finds its faces and inverts the first of them."""
+    """Reads a picture, finds its faces and inverts the first of them; all of it for a pack that is not about faces."""
     yield message(order.revision, "working", text="Opening the picture")
     picture = _read(editor, order)
-    yield message(order.revision, "working", text="Looking for faces")
-    faces = tuple(api.find_faces(picture))
+    faces: tuple[api.Face, ...] = ()
+    if editor.info.faces:
+        yield message(order.revision, "working", text="Looking for faces")
+        faces = tuple(api.find_faces(picture))
+    without_face = None if editor.info.faces else "whole"
     with session.lock:
         if not session.is_current(order.revision):
             return
-        session.picture, session.faces, session.region = picture, faces, 0 if faces else None
+        session.picture, session.faces, session.region = picture, faces, 0 if faces else without_face
         session.inversion = session.preview = None
         session.thumbnail = view.thumbnail(picture)
     cancel.raise_if_cancelled()
@@ -80,7 +88,7 @@ def _open(editor: Editor, session: Session, order: Order, cancel: CancelToken) -
     if len(faces) > 1:
         notices.append({"kind": "info", "text": texts.SEVERAL_FACES.format(count=len(faces))})
     opened = {"picture": view.picture_json(session), "notices": notices}
-    if faces:
+    if faces or without_face:
         yield from _run_inversion(editor, session, order, cancel, opened)
     else:
         yield message(order.revision, "choose", **{**opened, "notices": [*notices, _error(texts.NO_FACE)]})
@@ -102,26 +110,39 @@ def _invert(editor: Editor, session: Session, order: Order, cancel: CancelToken)
 def _run_inversion(editor: Editor, session: Session, order: Order, cancel: CancelToken, opened: Message) -> Iterator[Message]:
     picture = session.picture
     face = None if session.region == "whole" else session.faces[session.region]
-    progress: Message = {"text": "Starting"}
-    yield message(order.revision, "working", **opened, **progress)
+    options = checked_options(order.options)
+    yield message(order.revision, "working", **opened, text="Starting")
+    # Before the queue: nobody should wait to learn of a number that cannot be.
+    pack = editor.pack
+    aligned = api.align(pack, picture, face)
+    records = api.invert(pack, aligned, method=order.method, seed=order.seed, cancel=cancel, **options)
     with editor.turns.join() as turn:
         for ahead in turn.wait(cancel):
             yield message(order.revision, "working", **opened, text=texts.waiting_text(ahead))
         cancel.raise_if_cancelled()
-        pack = editor.pack
-        aligned = api.align(pack, picture, face)
         inversion = None
-        for record in api.invert(pack, aligned, method=order.method, seed=order.seed, cancel=cancel):
-            # A message replaces the one before it: the last preview stays until a better one comes.
-            progress = {**progress, **view.progress_json(record)}
-            inversion = record.result
+        for progress in _told(within_limit(records, cancel)):
+            inversion, from_store = progress.pop("result"), progress.pop("from_store")
             yield message(order.revision, "working", **opened, **progress)
         preview = make_preview(picture, inversion)
     with session.lock:
         if not session.is_current(order.revision):
             return
-        session.inversion, session.preview = inversion, preview
+        session.inversion, session.preview, session.from_store = inversion, preview, from_store
     yield _ready(session, order, opened)
+
+
+def _told(records: Iterator[api.InversionProgress]) -> Iterator[Message]:
+    """An inversion's records as facts for the page, no more often than it can show; the last one has the `result`."""
+    told: Message = {"text": "Starting"}
+    told_sec = -math.inf
+    for record in records:
+        # A message replaces the one before it: the last preview stays until a better one comes.
+        told = {**told, **view.progress_json(record)}
+        now_sec = time.monotonic()
+        if record.result is not None or now_sec - told_sec >= MESSAGE_PERIOD_SEC:
+            told_sec = now_sec
+            yield {**told, "result": record.result, "from_store": record.from_store}
 
 
 def _surprise(editor: Editor, session: Session, order: Order, cancel: CancelToken) -> Iterator[Message]:
@@ -133,7 +154,7 @@ def _surprise(editor: Editor, session: Session, order: Order, cancel: CancelToke
     with session.lock:
         if not session.is_current(order.revision):
             return
-        session.inversion, session.preview = inversion, None
+        session.inversion, session.preview, session.from_store = inversion, None, False
     yield _ready(session, order, {**_opened(session), "notices": []})
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from editor_app import texts, view
 from editor_app.editor import Editor
+from editor_app.handlers.checks import is_number
 from editor_app.preview import Preview
 from engines import api
 
@@ -16,7 +16,7 @@ VIEWS = ("photo", "crop")
 
 
 def live(editor: Editor, arguments: object) -> dict[str, Any]:
-    """[session hash, {inversion, alphas, view}] -> {shown, src, attributes, identity, render_ms}, or {error}.
+    """[session hash, {inversion, alphas, view, blend}] -> {shown, src, attributes, identity, render_ms}, or {error}.
 
     `shown` repeats the state that `src` is a picture of: the page sets it beside the picture, so that the two never part.
     """
@@ -26,10 +26,11 @@ def live(editor: Editor, arguments: object) -> dict[str, Any]:
         with editor.live_slots:
             frame = api.render(pack, inversion, wanted["alphas"])
             if wanted["view"] == "photo":
-                source = view.jpeg_uri(api.export(pack, preview.inversion, frame, preview.picture))
+                pasted = api.export(pack, preview.inversion, frame, preview.picture, blend=wanted["blend"])
+                source, shown = view.jpeg_uri(pasted), {"view": "photo", "blend": wanted["blend"]}
             else:
-                source = view.png_uri(frame.image)
-            shown = {**frame.state.canonical(), "view": wanted["view"]}
+                source, shown = view.png_uri(frame.image), {"view": "crop"}
+            shown = {**frame.state.canonical(), **shown}
             return {"shown": shown, "src": source, **view.readings_json(pack, inversion, frame)}
     except _Gone as gone:
         return {"error": str(gone), "gone": True}
@@ -47,7 +48,7 @@ def before(editor: Editor, arguments: object) -> dict[str, Any]:
         return {"error": str(error)}
     if wanted["view"] == "photo":
         return {"src": view.jpeg_uri(preview.picture.pixels)}
-    return {"src": view.png_uri(inversion.crop)}
+    return {"src": view.png_uri(api.framed_crop(inversion))}
 
 
 def download(editor: Editor, arguments: object) -> dict[str, Any]:
@@ -59,7 +60,7 @@ def download(editor: Editor, arguments: object) -> dict[str, Any]:
             picture = None if preview is None else session.picture
         pack = editor.pack
         frame = api.render(pack, inversion, wanted["alphas"])
-        pixels = api.export(pack, inversion, frame, picture)
+        pixels = api.export(pack, inversion, frame, picture, blend=wanted["blend"])
         name = f"person-{inversion.seed}.png" if picture is None else f"{_stem(picture.name)}-edited.png"
         return {"url": f"download/{editor.downloads.add(pixels, name)}", "name": name}
     except _Gone as gone:
@@ -85,15 +86,14 @@ def _resolve(editor: Editor, arguments: object) -> tuple[Preview | None, api.Inv
     if inversion is None or inversion.id != wanted.get("inversion"):
         raise _Gone(texts.FORGOTTEN)
     alphas = wanted.get("alphas")
-    if not isinstance(alphas, dict) or not all(_is_number(value) for value in alphas.values()):
+    if not isinstance(alphas, dict) or not all(is_number(value) for value in alphas.values()):
         raise api.OptionError(texts.BAD_REQUEST)
     api.check_edits(editor.pack, alphas)
     view_name = wanted.get("view") if wanted.get("view") in VIEWS and preview is not None else "crop"
-    return preview, inversion, {"alphas": alphas, "view": view_name}
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    blend = wanted.get("blend", view.usual_blend(inversion))
+    if blend not in api.BLENDS:
+        raise api.OptionError(texts.BAD_REQUEST)
+    return preview, inversion, {"alphas": alphas, "view": view_name, "blend": blend}
 
 
 def _stem(name: str) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 __all__ = ["KINDS", "Order"]
 
 KINDS = ("open", "example", "invert", "surprise")
 MAX_INTEGER = 2**53
+MAX_OPTIONS = 32
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Order:
     region: int | Literal["whole"] | None = None
     """For invert: a face, or the whole picture; None keeps what is chosen."""
     method: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Options of the inversion, not checked yet: a wrong one is told to the user by its name."""
     seed: int = 0
 
     @staticmethod
@@ -44,6 +47,7 @@ class Order:
             name=_text(request.get("name", ""), "name"),
             region=region,
             method=_text(request.get("method", ""), "method"),
+            options=_options(request.get("options", {})),
             seed=_integer(request.get("seed", 0), "seed"),
         )
 
@@ -51,6 +55,12 @@ class Order:
 def _integer(value: Any, name: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_INTEGER:
         raise ValueError(f"{name} must be a whole number")
+    return value
+
+
+def _options(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping) or len(value) > MAX_OPTIONS:
+        raise ValueError("options must be a small JSON object")
     return value
 
 

@@ -14,14 +14,16 @@ __all__ = ["attributes_panel", "stride"]
 _TEMPLATE = """<section class="lwe-panel lwe-attributes idle" aria-label="Attributes">
   <div class="heading"><h2>Attributes</h2><button type="button" data-part="reset-all" disabled>Reset all</button></div>
   <div class="summary">
-    <div><span>Same person</span><strong data-part="identity">–</strong>
-      <div class="meter" data-part="identity-meter"><i></i></div></div>
-    <div role="status"><span>Changed</span><strong data-part="changes">nothing yet</strong></div>
+    {identity}<div role="status"><span>Changed</span><strong data-part="changes">nothing yet</strong></div>
   </div>
   {groups}
   <p class="hint">Under each slider: how sure an image classifier is that the attribute is there, before → now.
-  A mark on the slider shows the strength that changes most faces.</p>
+  A mark on the slider shows the strength that changes most pictures.</p>
 </section>"""
+
+_IDENTITY = """<div><span>Same person</span><strong data-part="identity">–</strong>
+      <div class="meter" data-part="identity-meter"><i></i></div></div>
+    """
 
 _GROUP = "<details open><summary><h3>{name}</h3></summary>{rows}</details>"
 
@@ -36,7 +38,10 @@ _ROW = """<div class="attribute" data-attribute="{id}">
 
 
 def attributes_panel(info: PackInfo) -> gr.HTML:
-    """Groups in the page's order; a group that texts.GROUPS does not know comes last under its own name."""
+    """Groups in the page's order; a group that texts.GROUPS does not know comes last under its own name.
+
+    How much it is still the same person is shown for packs that can tell.
+    """
     groups = [*texts.GROUPS, *sorted({attribute.group for attribute in info.attributes} - set(texts.GROUPS))]
     blocks = []
     for group in groups:
@@ -44,7 +49,7 @@ def attributes_panel(info: PackInfo) -> gr.HTML:
         if rows:
             blocks.append(_GROUP.format(name=text(texts.GROUPS.get(group, group.capitalize())), rows=rows))
     return gr.HTML(
-        html_template=_TEMPLATE.format(groups="".join(blocks)),
+        html_template=_TEMPLATE.format(groups="".join(blocks), identity=_IDENTITY if info.identity else ""),
         js_on_load="window.lwe.mountAttributes(element);",
         apply_default_css=False,
         elem_id="lwe-attributes",

@@ -6,7 +6,10 @@ from collections.abc import Callable
 
 import gradio as gr
 
+from editor_app import texts
+from editor_app.markup import text
 from editor_app.panels.icons import icon
+from engines.api import BLENDS
 
 __all__ = ["result_panel"]
 
@@ -34,7 +37,14 @@ _TEMPLATE = """<section class="lwe-panel lwe-result" aria-label="Result">
         <i></i></div>
     </div>
   </div>
-  <p class="facts" data-part="facts"></p>
+  <div class="foot">
+    <p class="facts" data-part="facts"></p>
+    <div class="blend" data-part="blending" hidden>
+      <p class="hint" id="lwe-blend-hint" data-part="blend-hint">{slow_blend}</p>
+      <label for="lwe-blend">Blend</label>
+      <select id="lwe-blend" data-part="blend" aria-describedby="lwe-blend-hint">{blends}</select>
+    </div>
+  </div>
   <p class="unseen" role="status" data-part="status"></p>
 </section>"""
 
@@ -42,7 +52,7 @@ _TEMPLATE = """<section class="lwe-panel lwe-result" aria-label="Result">
 def result_panel(server_functions: list[Callable]) -> gr.HTML:
     """The component carries the event `work` (a job is ordered) and receives the job's messages as its value.
 
-    server_functions: paint, before, download, cancel and alive, each taking [session hash, wanted state].
+    server_functions: what build.py hands in by name, each taking [session hash, wanted state].
     """
     return gr.HTML(
         value="",
@@ -50,6 +60,8 @@ def result_panel(server_functions: list[Callable]) -> gr.HTML:
             compare=icon("compare"),
             download=icon("download"),
             face=icon("face"),
+            slow_blend=text(texts.SLOW_BLEND),
+            blends="".join(f'<option value="{blend}">{text(texts.BLENDS.get(blend, blend))}</option>' for blend in BLENDS),
             start="Drop a photo of a face, pick an example, or press Surprise me.",
         ),
         js_on_load="window.lwe.mountResult(element, trigger, props, server, upload, watch); /* event: 'work' */",

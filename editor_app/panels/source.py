@@ -9,7 +9,9 @@ import gradio as gr
 from editor_app import texts
 from editor_app.examples import Example
 from editor_app.markup import text
+from editor_app.methods import GROUPS, Method, offered
 from editor_app.panels.icons import icon
+from editor_app.panels.options import MASK, options_part
 from engines.api import PackInfo
 
 __all__ = ["MAX_UPLOAD_BYTES", "source_panel"]
@@ -19,9 +21,12 @@ MAX_UPLOAD_BYTES = 25 * 2**20
 _TEMPLATE = """<section class="lwe-panel lwe-source" aria-label="Picture">
   <h2>Picture</h2>
   <figure class="photo" data-part="photo" hidden>
-    <div class="frame"><img data-part="image" alt="The picture you opened"><div data-part="boxes"></div></div>
+    <div class="frame" data-part="frame"><img data-part="image" alt="The picture you opened"><div data-part="boxes"></div>
+      {mask}</div>
     <figcaption data-part="caption"></figcaption>
   </figure>
+  <div class="kept" data-part="kept-this" hidden><p class="hint">{kept_of_this}</p>
+    <button type="button" class="quiet" data-part="forget" aria-label="Forget this picture">Forget</button></div>
   <p class="hint" data-part="aside" hidden>You are editing a made-up person. Invert brings your picture back.</p>
   <button type="button" class="primary wide" data-part="whole" hidden>Use the whole picture</button>
   <div class="chips" role="radiogroup" aria-label="What to edit" data-part="chips" hidden></div>
@@ -35,13 +40,15 @@ _TEMPLATE = """<section class="lwe-panel lwe-source" aria-label="Picture">
     <select id="lwe-method" data-part="method" aria-describedby="lwe-method-hint">{methods}</select>
     <p class="hint" id="lwe-method-hint" data-part="method-hint">{hint}</p>
   </div>
+  {options}
   <div class="actions">
     <button type="button" class="primary" data-part="invert">Invert</button>
     <button type="button" data-part="cancel" disabled>Cancel</button>
   </div>
   <div class="or"><button type="button" class="wide" data-part="surprise">{spark}Surprise me</button></div>
   {examples}
-  <p class="hint">{privacy}</p>
+  <div><p class="hint">{privacy}</p>
+    <details data-part="kept"><summary>What is kept</summary><p>{kept}</p><p data-part="stored"></p></details></div>
 </section>"""
 
 _EXAMPLE = (
@@ -52,7 +59,7 @@ _EXAMPLE = (
 
 def source_panel(info: PackInfo, examples: tuple[Example, ...], default_method: str) -> gr.HTML:
     """Upload, faces, examples, method, and the buttons Invert, Cancel and Surprise me."""
-    choices = texts.method_choices(info.methods)
+    methods = offered(info.methods)
     config = {
         "maxBytes": MAX_UPLOAD_BYTES,
         "tooLarge": texts.TOO_LARGE.format(megabytes=MAX_UPLOAD_BYTES // 2**20),
@@ -63,10 +70,14 @@ def source_panel(info: PackInfo, examples: tuple[Example, ...], default_method: 
         html_template=_TEMPLATE.format(
             upload=icon("upload"),
             spark=icon("spark"),
-            methods="".join(_option(*choice, selected=choice[0] == default_method) for choice in choices),
-            hint=text(next((hint for method, _, hint in choices if method == default_method), choices[0][2])),
+            methods=_choices(methods, default_method),
+            hint=text(methods[default_method].hint),
+            mask=MASK,
+            options=options_part(info.spaces),
             examples=_examples(examples),
             privacy=text(texts.PRIVACY),
+            kept=text(texts.KEPT),
+            kept_of_this=text(texts.KEPT_OF_THIS),
         ),
         js_on_load=f"window.lwe.mountSource(element, {json.dumps(config)});",
         apply_default_css=False,
@@ -74,8 +85,21 @@ def source_panel(info: PackInfo, examples: tuple[Example, ...], default_method: 
     )
 
 
-def _option(method: str, name: str, hint: str, *, selected: bool) -> str:
-    return f'<option value="{text(method)}" data-hint="{text(hint)}"{" selected" if selected else ""}>{text(name)}</option>'
+def _choices(methods: dict[str, Method], default: str) -> str:
+    """The list's entries under the headings of their groups."""
+    parts = []
+    for group, heading in GROUPS.items():
+        rows = [_choice(name, method, name == default) for name, method in methods.items() if method.group == group]
+        if rows:
+            parts.append(f'<optgroup label="{text(heading)}">{"".join(rows)}</optgroup>')
+    return "".join(parts)
+
+
+def _choice(name: str, method: Method, selected: bool) -> str:
+    return (
+        f'<option value="{text(name)}" data-hint="{text(method.hint)}" data-uses="{" ".join(sorted(method.uses))}"'
+        f"{' selected' if selected else ''}>{text(method.name)}</option>"
+    )
 
 
 def _examples(examples: tuple[Example, ...]) -> str:

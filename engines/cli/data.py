@@ -9,15 +9,16 @@ from typing import Any
 
 from engines.cli.parsing import bounded_int
 from engines.data.export import export_labelled
+from engines.data.registry import DATA_SETS
 
 
 def add_arguments(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
-    parser.add_argument("name", metavar="NAME", help="what to render: faces, or faces-ood (with hats, scarves, earrings)")
-    parser.add_argument("--n", type=bounded_int(1, 10_000_000), required=True, help="how many portraits")
+    parser.add_argument("name", metavar="NAME", help=f"which set: {', '.join(DATA_SETS)} (-ood: what training never shows)")
+    parser.add_argument("--n", type=bounded_int(1, 10_000_000), required=True, help="how many pictures")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for images/, labels.csv, factors.jsonl")
-    parser.add_argument("--size", type=int, default=128, metavar="PX", help="height and width (default 128)")
+    parser.add_argument("--size", type=int, default=None, metavar="PX", help="height and width (default: the set's own)")
     parser.add_argument(
-        "--counterfactuals", default="", metavar="A,...", help="also counterfactuals/A/: the same portraits with only A flipped"
+        "--counterfactuals", default="", metavar="A,...", help="also counterfactuals/A/: the same pictures with only A flipped"
     )
     parser.add_argument("--processes", type=bounded_int(1), help="how many render at the same time (default: one per core)")
 
@@ -33,5 +34,5 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         processes=arguments.processes,
         progress=arguments.progress,
     )
-    print(f"{done.n} portraits in {done.out_dir}, {done.rendered} pictures rendered in {done.seconds:.1f} s")
+    print(f"{done.n} pictures in {done.out_dir}, {done.rendered} rendered in {done.seconds:.1f} s")
     return {"n": done.n, "seconds": done.seconds, "rendered": done.rendered, "out": str(done.out_dir)}

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from engines import api
-from engines.cli.invert import inversion_options
+from engines.cli.invert import SEARCH_OPTIONS, inversion_options, search_facts
 from engines.cli.parsing import add_inversion_options, add_pack_option
 from engines.core.atomic import replacing
 from engines.core.errors import OptionError
@@ -37,6 +37,12 @@ def add_arguments(parser: argparse.ArgumentParser, words: Sequence[str]) -> None
     )
     parser.add_argument("--layers", metavar="A-B", help="style layers that may change, both included (default all)")
     parser.add_argument("--paste-back", action="store_true", help="write the whole photo instead of the aligned square")
+    parser.add_argument(
+        "--blend",
+        choices=api.BLENDS,
+        help="how to paste back: detail (default) adds what the edit changes to the photo; poisson (default where a transform "
+        "was found) sets the generator's picture into it without a seam; mixed too, keeping the photo's texture",
+    )
     parser.add_argument("--picture", metavar="IMAGE", help="the photo that an inversion was made from, for --paste-back")
     parser.add_argument("--out", required=True, type=Path, metavar="FILE.png", help="the picture to write (.png, .jpg)")
 
@@ -44,6 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser, words: Sequence[str]) -> None
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     started = time.perf_counter()
     source, alphas = _source_and_alphas(arguments)
+    if arguments.blend and not arguments.paste_back:
+        raise OptionError(f"--blend {arguments.blend} says how to paste back: add --paste-back.")
     out: Path = arguments.out
     if out.suffix.lower() not in (".png", *_JPEG):
         raise OptionError(f"--out {out}: name a file that ends in .png or .jpg.")
@@ -62,11 +70,13 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         inversion = record.result
     before = api.render(pack, inversion, {})
     after = api.render(pack, inversion, alphas, layers=layers)
-    _save(out, api.export(pack, inversion, after, picture, paste_back=arguments.paste_back))
+    _save(out, api.export(pack, inversion, after, picture, paste_back=arguments.paste_back, blend=arguments.blend))
     for reading in api.report(pack, inversion, after):
         mark = "  <- changed" if reading.changed else ""
         print(f"{reading.id:<20} {reading.before:.2f} -> {reading.after:.2f}{mark}")
-    print(f"identity similarity {after.identity_similarity:.3f}; written to {out}")
+    if after.identity_similarity is not None:
+        print(f"identity similarity {after.identity_similarity:.3f}")
+    print(f"written to {out}")
     return {
         "out": str(out),
         "before": dict(before.attributes),
@@ -75,6 +85,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         "seconds": time.perf_counter() - started,
         "alphas": dict(after.state.alphas),
         "mse": inversion.mse,
+        **search_facts(inversion),
         "warnings": [*(picture.notes if picture else ()), *inversion.warnings],
     }
 
@@ -101,9 +112,10 @@ def _source_and_alphas(arguments: argparse.Namespace) -> tuple[str, dict[str, fl
 
 
 def _from_inversion(pack: api.Pack, source: str, arguments: argparse.Namespace) -> tuple[api.Inversion, api.Picture | None]:
-    for option in ("method", "seconds", "steps", "face"):
+    for option in ("method", "face", *SEARCH_OPTIONS):
         if getattr(arguments, option) is not None:
-            raise OptionError(f"--{option} is for a SOURCE that is a picture; {source} is an inversion already.")
+            flag = "no-encoder-start" if option == "encoder_start" else option.replace("_", "-")
+            raise OptionError(f"--{flag} is for a SOURCE that is a picture; {source} is an inversion already.")
     if arguments.paste_back and not arguments.picture:
         raise OptionError("--paste-back needs the photo that the inversion was made from: add --picture IMAGE.")
     return api.load_inversion(source, pack), api.read_image(arguments.picture) if arguments.picture else None

@@ -13,6 +13,11 @@ TABLE = {
     "generator": ("engines.evaluation.generator", "quality and variety of samples"),
     "inversion": ("engines.evaluation.inversion", "error and time of the inversion methods"),
     "edits": ("engines.evaluation.edits", "what edits change, keep, and how near they come to the true counterfactual"),
+    "editability": (
+        "engines.evaluation.editability",
+        "whether edits still work on tuned generators, and what else tuning changed",
+    ),
+    "optimisers": ("engines.evaluation.optimisers", "loss against generator evaluations of the optimisers"),
     "predictors": ("engines.evaluation.predictors", "accuracy of the attribute predictor"),
     "card": ("engines.evaluation.model_card", "the pack's MODEL_CARD.md, from its reports"),
 }

@@ -17,7 +17,21 @@ from engines.cli.parsing import add_inversion_options, add_pack_option
 from engines.core.atomic import write_json
 from engines.imaging.grids import save_png
 
-__all__ = ["inversion_options"]
+__all__ = ["SEARCH_OPTIONS", "inversion_options", "search_facts"]
+
+SEARCH_OPTIONS = (
+    "seconds",
+    "steps",
+    "evaluations",
+    "space",
+    "encoder_start",
+    "transform",
+    "mask",
+    "outside_weight",
+    "pixel_loss",
+    "global_loss",
+)
+"""Options of methods that search, by the names that :func:`engines.api.invert` gives them."""
 
 
 def add_arguments(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
@@ -46,7 +60,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             complain(text)
             errors.append({"image": str(image), "error": text})
             continue
-        result = _write(folder, image, inversion, picture.notes)
+        result = _write(folder, image, inversion, picture.notes, from_store=record.from_store)
         print(f"{image}: mse {inversion.mse:.4f}, perceptual {inversion.perceptual:.4f}, {inversion.seconds:.1f} s; {folder}")
         for warning in result["warnings"]:
             print(f"  {warning}")
@@ -57,12 +71,22 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 def inversion_options(arguments: argparse.Namespace) -> dict[str, Any]:
     """The keyword arguments of :func:`engines.api.invert` that the command line asks for."""
     face = "largest" if arguments.face is None else arguments.face
+    given = {name: getattr(arguments, name) for name in SEARCH_OPTIONS}
     return {
         "method": arguments.method or api.DEFAULT_METHOD,
         "face": None if face == "whole" else face,
-        "seconds": arguments.seconds,
-        "steps": arguments.steps,
         "seed": arguments.seed,
+        **{name: value for name, value in given.items() if value is not None},
+    }
+
+
+def search_facts(inversion: api.Inversion) -> dict[str, Any]:
+    """What commands tell of how an inversion was searched; `mask` is in pixels of the crop."""
+    return {
+        "perceptual_kind": inversion.perceptual_kind,
+        "evaluations": inversion.evaluations,
+        "transform": None if inversion.transform is None else dict(inversion.transform),
+        "mask": None if inversion.mask is None else list(inversion.mask),
     }
 
 
@@ -81,7 +105,7 @@ def _folders(images: Sequence[str], out: Path) -> list[Path]:
     return folders
 
 
-def _write(folder: Path, image: str, inversion: api.Inversion, notes: tuple[str, ...]) -> dict[str, Any]:
+def _write(folder: Path, image: str, inversion: api.Inversion, notes: tuple[str, ...], *, from_store: bool) -> dict[str, Any]:
     names = {"aligned": "aligned.png", "reconstruction": "reconstruction.png", "inversion": "inversion.safetensors"}
     result = {
         "image": str(image),
@@ -89,10 +113,11 @@ def _write(folder: Path, image: str, inversion: api.Inversion, notes: tuple[str,
         "method": inversion.method,
         "mse": inversion.mse,
         "perceptual": inversion.perceptual,
-        "perceptual_kind": inversion.perceptual_kind,
         "seconds": inversion.seconds,
         "steps": inversion.steps,
+        **search_facts(inversion),
         "seed": inversion.seed,
+        "from_store": from_store,
         **{key: str(folder / name) for key, name in names.items()},
         "warnings": [*notes, *inversion.warnings],
     }

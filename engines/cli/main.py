@@ -16,6 +16,7 @@ from typing import Any
 from engines.cli.output import complain, print_json, progress_printer
 from engines.cli.parsing import Parser, add_shared_options, chosen
 from engines.core.errors import LweError, OptionError
+from engines.core.memory import keep_freed_memory
 from engines.core.paths import DATA_DIR_VARIABLE
 
 __all__ = ["COMMANDS", "main"]
@@ -26,6 +27,7 @@ COMMANDS: dict[str, str] = {
     "data": "render labelled pictures",
     "invert": "find the codes of pictures",
     "edit": "change attributes of a picture",
+    "tuned": "list or forget what is kept of tuned generators",
     "train": "train a part of a pack",
     "evaluate": "measure a part of a pack on held-out pictures",
     "benchmark": "measure speed on this machine",
@@ -75,6 +77,7 @@ def _run(words: list[str]) -> int:
     arguments.progress = progress_printer()
     if arguments.data_dir:
         os.environ[DATA_DIR_VARIABLE] = arguments.data_dir
+    keep_freed_memory()
     # With --json stdout is for the object alone: what the command prints goes to stderr.
     with contextlib.redirect_stdout(sys.stderr) if arguments.json else contextlib.nullcontext():
         result = command.run(arguments)

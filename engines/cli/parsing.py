@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable
-from typing import NoReturn
+from typing import NoReturn, get_args
 
 from engines.core.errors import OptionError
+from engines.inversion.options import GlobalLoss, PixelLoss, Space, TransformSearch
 from engines.session.state import unknown_name
 
 __all__ = [
@@ -46,10 +47,41 @@ def add_pack_option(parser: argparse.ArgumentParser) -> None:
 
 
 def add_inversion_options(parser: argparse.ArgumentParser) -> None:
-    """--method, --seconds, --steps, --face; those not given are None."""
+    """--method, --face, and what :class:`InversionOptions` holds; those not given are None."""
     parser.add_argument("--method", metavar="M", help="how the codes are found (default encoder-refine; packs lists them)")
     parser.add_argument("--seconds", type=bounded_float(0), help="time budget of a method that optimises")
-    parser.add_argument("--steps", type=bounded_int(1), help="step budget; alone it makes the result independent of the clock")
+    parser.add_argument(
+        "--steps", type=bounded_int(1), help="step budget; without --seconds the clock has no say in the result"
+    )
+    parser.add_argument("--evaluations", type=bounded_int(1), metavar="N", help="budget of pictures that the generator makes")
+    parser.add_argument("--space", choices=get_args(Space), help="where codes are searched (default: the method's choice)")
+    parser.add_argument(
+        "--no-encoder-start",
+        dest="encoder_start",
+        action="store_const",
+        const=False,
+        help="begin a search around the mean latent instead of at the encoder's codes",
+    )
+    parser.add_argument(
+        "--transform",
+        choices=get_args(TransformSearch),
+        help="which transform of the picture is searched first: its place and size, its brightness, or both (default none)",
+    )
+    parser.add_argument(
+        "--mask",
+        type=_mask,
+        metavar="X0,Y0,X1,Y1",
+        help="the object's rectangle in pixels of the picture, or auto: the detected one (default: everything counts alike)",
+    )
+    parser.add_argument(
+        "--outside-weight", type=bounded_float(0, 1), metavar="W", help="what pixels outside the mask count (default 0.3)"
+    )
+    parser.add_argument("--pixel-loss", choices=get_args(PixelLoss), help="what a search compares beside features (default l1)")
+    parser.add_argument(
+        "--global-loss",
+        choices=get_args(GlobalLoss),
+        help="what clone keeps the generator with elsewhere: its own pictures (frozen, default), the GAN's loss, both or none",
+    )
     parser.add_argument(
         "--face",
         type=_face,
@@ -102,6 +134,18 @@ def _face(text: str) -> str | int:
         return bounded_int(0)(text)
     except argparse.ArgumentTypeError:
         raise argparse.ArgumentTypeError(f"{text!r} is neither largest, whole nor a number from 0 on") from None
+
+
+def _mask(text: str) -> str | tuple[float, ...]:
+    if text == "auto":
+        return text
+    try:
+        sides = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        sides = ()
+    if len(sides) != 4:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither auto nor four numbers with commas, like 40,30,210,260")
+    return sides
 
 
 def _range(least: float, most: float | None) -> str:

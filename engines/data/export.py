@@ -14,12 +14,8 @@ from PIL import Image
 from engines.core.atomic import replacing, write_json
 from engines.core.errors import OptionError
 from engines.core.progress import CancelToken, Progress, ProgressCallback
-from engines.data.faces.attributes import ATTRIBUTES, attributes
-from engines.data.faces.counterfactual import counterfactual
-from engines.data.faces.portrait import Portrait
-from engines.data.faces.render import LARGEST_PX, SMALLEST_PX, render
-from engines.data.sets import LICENCE, RENDERER_VERSION
-from engines.data.splits import check_names, exported_portrait
+from engines.data.dataset import DataSet, FactorRecord
+from engines.data.registry import data_set
 from engines.data.workers import in_processes
 
 __all__ = ["Export", "export_labelled"]
@@ -55,45 +51,46 @@ def export_labelled(
     n: int,
     out_dir: Path | str,
     *,
-    size_px: int = 128,
+    size_px: int | None = None,
     seed: int = 0,
     counterfactuals: Sequence[str] = (),
     processes: int | None = None,
     progress: ProgressCallback | None = None,
     cancel: CancelToken | None = None,
 ) -> Export:
-    """Writes `n` portraits of the set `name` ("faces" or "faces-ood") at `size_px` (64..512).
+    """Writes `n` pictures of the set `name` at `size_px` (default: the set's own size; bounds: ``DataSet.sizes_px``).
 
-    ``images/000000.png``…, ``labels.csv`` (``file,Male,Young,…`` with 0 and 1), ``factors.jsonl`` (one portrait a line), and
-    for each attribute A of `counterfactuals` the same portraits with that one attribute flipped,
-    ``counterfactuals/A/000000.png``…. Another `seed` gives other portraits; none is in the training sets. The same call
-    again continues an interrupted one; a larger `n` extends it.
+    ``images/000000.png``…, ``labels.csv`` (``file,A1,A2,…`` with 0 and 1, and ``class`` where the set has classes),
+    ``factors.jsonl`` (one record a line), and for each attribute A of `counterfactuals` the same pictures with that one
+    attribute flipped, ``counterfactuals/A/000000.png``…. Another `seed` gives other pictures; none is in the training sets.
+    The same call again continues an interrupted one; a larger `n` extends it.
     """
     started = time.monotonic()
-    out, chosen = Path(out_dir), tuple(counterfactuals)
-    _check(name, n, size_px, chosen)
-    _check_identity(out, {"name": name, "seed": seed, "size_px": size_px, "renderer": RENDERER_VERSION, "licence": LICENCE})
+    data, out, chosen = data_set(name), Path(out_dir), tuple(counterfactuals)
+    size_px = data.size_px if size_px is None else size_px
+    _check(data, n, size_px, chosen)
+    _check_identity(out, {"name": name, "seed": seed, "size_px": size_px, "renderer": data.renderer, "licence": data.licence})
     tasks = [_Task(name, seed, k, min(k + _CHUNK, n), size_px, chosen, out) for k in range(0, n, _CHUNK)]
-    portraits: list[Portrait] = []
+    records: list[FactorRecord] = []
     rendered = 0
     for lines, count in in_processes(_export_chunk, tasks, processes=processes, cancel=cancel):
-        portraits += [Portrait.from_json(line) for line in lines]
+        records += [data.read(line) for line in lines]
         rendered += count
         if progress is not None:
-            progress(Progress(f"Rendering {name}", len(portraits), n, time.monotonic() - started))
-    _write_tables(out, portraits)
+            progress(Progress(f"Rendering {name}", len(records), n, time.monotonic() - started))
+    _write_tables(out, data, records)
     return Export(out, n, chosen, rendered, time.monotonic() - started)
 
 
-def _check(name: str, n: int, size_px: int, counterfactuals: tuple[str, ...]) -> None:
-    check_names(name, "train")
+def _check(data: DataSet, n: int, size_px: int, counterfactuals: tuple[str, ...]) -> None:
     if n < 1:
         raise OptionError(f"At least one picture is needed; n = {n} was asked for.")
-    if not SMALLEST_PX <= size_px <= LARGEST_PX:
-        raise OptionError(f"Portraits are rendered at {SMALLEST_PX} to {LARGEST_PX} px; {size_px} was asked for.")
-    unknown = [each for each in counterfactuals if each not in ATTRIBUTES]
+    smallest, largest = data.sizes_px
+    if not smallest <= size_px <= largest:
+        raise OptionError(f"Pictures of {data.name} are rendered at {smallest} to {largest} px; {size_px} was asked for.")
+    unknown = [each for each in counterfactuals if each not in data.attributes]
     if unknown:
-        raise OptionError(f"There is no attribute {', '.join(unknown)}; choose among {', '.join(ATTRIBUTES)}.")
+        raise OptionError(f"There is no attribute {', '.join(unknown)}; choose among {', '.join(data.attributes)}.")
 
 
 def _check_identity(out: Path, expected: dict) -> None:
@@ -110,32 +107,34 @@ def _check_identity(out: Path, expected: dict) -> None:
 
 def _export_chunk(task: _Task) -> tuple[list[str], int]:
     """Writes the pictures of rows start..stop that are missing; returns the factor lines and how many were rendered."""
+    data = data_set(task.name)
     lines, rendered = [], 0
     for index in range(task.start, task.stop):
-        portrait = exported_portrait(task.name, task.seed, index)
-        lines.append(portrait.to_json())
-        labels = attributes(portrait)
-        wanted = {task.out_dir / "images" / _file_name(index): portrait}
+        record = data.exported(task.seed, index)
+        lines.append(record.to_json())
+        labels = data.labels(record)
+        wanted = {task.out_dir / "images" / _file_name(index): record}
         for name in task.counterfactuals:
             path = task.out_dir / "counterfactuals" / name / _file_name(index)
-            wanted[path] = counterfactual(portrait, name, not labels[name])
+            wanted[path] = data.counterfactual(record, name, not labels[name])
         for path, shown in wanted.items():
             if not path.exists():
                 with replacing(path) as temporary:
-                    Image.fromarray(render(shown, task.size_px)).save(temporary)
+                    Image.fromarray(data.render(shown, task.size_px)).save(temporary)
                 rendered += 1
     return lines, rendered
 
 
-def _write_tables(out: Path, portraits: list[Portrait]) -> None:
+def _write_tables(out: Path, data: DataSet, records: list[FactorRecord]) -> None:
     with replacing(out / "factors.jsonl") as temporary:
-        temporary.write_text("".join(portrait.to_json() + "\n" for portrait in portraits), encoding="utf-8")
+        temporary.write_text("".join(record.to_json() + "\n" for record in records), encoding="utf-8")
     with replacing(out / "labels.csv") as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
-        table.writerow(["file", *ATTRIBUTES])
-        for index, portrait in enumerate(portraits):
-            labels = attributes(portrait)
-            table.writerow([_file_name(index), *(int(labels[name]) for name in ATTRIBUTES)])
+        table.writerow(["file", *data.attributes, *(["class"] if data.classes else [])])
+        for index, record in enumerate(records):
+            labels = data.labels(record)
+            row = [_file_name(index), *(int(labels[name]) for name in data.attributes)]
+            table.writerow([*row, data.classes[data.class_of(record)]] if data.class_of else row)
 
 
 def _file_name(index: int) -> str:

@@ -1,8 +1,9 @@
 """Rendered data sets on disk: rendered once, extended when more is wanted, resumed after an interruption.
 
-A set's folder holds ``images.npy`` (uint8 [rows, 128, 128, 3]), ``factors.jsonl`` (one portrait a line), ``labels.npy``
-(bool [rows, K]) and ``set.json``. One process writes: pictures first, then their lines, so the complete lines of
-``factors.jsonl`` always count the rows that are valid, whatever was interrupted.
+A set's folder holds ``images.npy`` (uint8 [rows, S, S, 3]), ``factors.jsonl`` (one record a line), ``labels.npy``
+(bool [rows, K]), ``classes.npy`` (int64 [rows], where the set has classes) and ``set.json``. One process writes: pictures
+first, then their lines, so the complete lines of ``factors.jsonl`` always count the rows that are valid, whatever was
+interrupted.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,10 +24,8 @@ from engines.core.atomic import replacing, write_json
 from engines.core.errors import OptionError
 from engines.core.paths import data_dir
 from engines.core.progress import CancelToken, Progress, ProgressCallback
-from engines.data.faces.attributes import ATTRIBUTES, attributes
-from engines.data.faces.portrait import Portrait
-from engines.data.faces.render import render
-from engines.data.splits import check_names, portrait_of
+from engines.data.dataset import DataSet, FactorRecord
+from engines.data.registry import check_split, data_set
 from engines.data.workers import in_processes
 
 try:
@@ -33,12 +33,7 @@ try:
 except ImportError:  # Windows has no such locks
     fcntl = None
 
-__all__ = ["LICENCE", "RENDERER_VERSION", "SET_SIZE_PX", "RenderedSet", "rendered_set"]
-
-SET_SIZE_PX = 128
-RENDERER_VERSION = 1
-"""Grows when the same portrait gives another picture or other labels."""
-LICENCE = "CC0-1.0 geometry (MakeHuman/MPFB2 head, Face Units by Mika Suominen); pictures rendered by this project"
+__all__ = ["RenderedSet", "rendered_set"]
 
 _CHUNK = 8
 """Pictures per task: an interruption loses at most a second of work per process."""
@@ -48,21 +43,33 @@ _CHUNK = 8
 class RenderedSet:
     """N rendered pictures with their labels."""
 
-    name: str
+    data: DataSet
     split: str
     folder: Path
     images: np.ndarray
-    """uint8 memmap [N, 128, 128, 3], RGB."""
+    """uint8 memmap [N, S, S, 3], RGB."""
     labels: np.ndarray
-    """bool [N, K]."""
-    attributes: tuple[str, ...]
-    """Names of the K columns of `labels`."""
-    licence: str = field(default=LICENCE)
+    """bool [N, K], columns in the order of `attributes`."""
+    classes: np.ndarray | None
+    """int64 [N], indices into ``data.classes``; None where the set has no classes."""
+
+    @property
+    def name(self) -> str:
+        return self.data.name
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """Names of the K columns of `labels`."""
+        return self.data.attributes
+
+    @property
+    def licence(self) -> str:
+        return self.data.licence
 
     @cached_property
-    def portraits(self) -> Sequence[Portrait]:
+    def records(self) -> Sequence[Any]:
         """The N factor records; read when first asked for (about a second per 10,000)."""
-        return _read_portraits(self.folder / "factors.jsonl", len(self.images))
+        return _read_records(self.data, self.folder / "factors.jsonl", len(self.images))
 
 
 def rendered_set(
@@ -77,35 +84,37 @@ def rendered_set(
 ) -> RenderedSet:
     """The first `n` pictures of a split; what is missing is rendered now, over `processes` (default: one per core).
 
-    `name` is "faces" or "faces-ood", `split` one of "train", "validation", "test" and "reshoots" (row i shows the person of
-    training row i on another day). `folder` defaults to ``<data dir>/datasets/<name>/<split>``. Cancelling or killing keeps
-    what is finished.
+    `name` is one of :data:`engines.data.registry.DATA_SETS`, `split` one of that set's splits. `folder` defaults to
+    ``<data dir>/datasets/<name>/<split>``. Cancelling or killing keeps what is finished.
     """
-    check_names(name, split)
+    data = data_set(name)
+    check_split(data, split)
     if n < 1:
         raise OptionError(f"A rendered set has at least one picture; n = {n} was asked for.")
     home = Path(folder) if folder is not None else data_dir() / "datasets" / name / split
     if _finished(home) < n:
         home.mkdir(parents=True, exist_ok=True)
         with _only_writer(home):
-            _check_identity(home, name, split)
-            _render_missing(home, name, split, n, processes, progress, cancel)
-    _check_identity(home, name, split)
+            _check_identity(home, data, split)
+            _render_missing(home, data, split, n, processes, progress, cancel)
+    _check_identity(home, data, split)
     images = np.load(home / "images.npy", mmap_mode="r")[:n]
-    return RenderedSet(name, split, home, images, _labels(home)[:n], ATTRIBUTES)
+    labels = _table(home / "labels.npy", data, lambda record: [data.labels(record)[name] for name in data.attributes])
+    classes = None if data.class_of is None else _table(home / "classes.npy", data, data.class_of)
+    return RenderedSet(data, split, home, images, labels[:n], None if classes is None else classes[:n])
 
 
 def _render_missing(
-    home: Path, name: str, split: str, n: int, processes: int | None,
+    home: Path, data: DataSet, split: str, n: int, processes: int | None,
     progress: ProgressCallback | None, cancel: CancelToken | None,
 ) -> None:  # fmt: skip
     lines = home / "factors.jsonl"
     done = _finished(home)
     _drop_unfinished_line(lines)
-    if done and _last_line(lines) != portrait_of(name, split, done - 1).to_json():
+    if done and _last_line(lines) != data.record(split, done - 1).to_json():
         raise _foreign(home)
-    images = _room_for(home / "images.npy", n, done)
-    tasks = [(name, split, start, min(start + _CHUNK, n)) for start in range(done, n, _CHUNK)]
+    images = _room_for(home / "images.npy", n, done, data.size_px)
+    tasks = [(data.name, split, start, min(start + _CHUNK, n)) for start in range(done, n, _CHUNK)]
     started = time.monotonic()
     with lines.open("a", encoding="utf-8") as file:
         for pictures, records in in_processes(_render_chunk, tasks, processes=processes, cancel=cancel):
@@ -114,15 +123,16 @@ def _render_missing(
             file.flush()
             done += len(pictures)
             if progress is not None:
-                progress(Progress(f"Rendering {name} ({split})", done, n, time.monotonic() - started))
+                progress(Progress(f"Rendering {data.name} ({split})", done, n, time.monotonic() - started))
     images.flush()
 
 
 def _render_chunk(task: tuple[str, str, int, int]) -> tuple[np.ndarray, list[str]]:
-    """Pictures [k, 128, 128, 3] and factor lines of rows start..stop; runs in a process of its own."""
+    """Pictures [k, S, S, 3] and factor lines of rows start..stop; runs in a process of its own."""
     name, split, start, stop = task
-    portraits = [portrait_of(name, split, index) for index in range(start, stop)]
-    return np.stack([render(portrait, SET_SIZE_PX) for portrait in portraits]), [each.to_json() for each in portraits]
+    data = data_set(name)
+    records = [data.record(split, index) for index in range(start, stop)]
+    return np.stack([data.render(record, data.size_px) for record in records]), [record.to_json() for record in records]
 
 
 def _finished(home: Path) -> int:
@@ -153,46 +163,47 @@ def _last_line(path: Path) -> str:
         return file.read().splitlines()[-1].decode("utf-8")
 
 
-def _room_for(path: Path, n: int, done: int) -> np.ndarray:
+def _room_for(path: Path, n: int, done: int, size_px: int) -> np.ndarray:
     """A writable memmap of at least `n` rows that keeps the first `done`."""
     if path.exists():
         images = np.load(path, mmap_mode="r+")
         if len(images) >= n:
             return images
     with replacing(path) as temporary:
-        grown = np.lib.format.open_memmap(temporary, "w+", np.uint8, (n, SET_SIZE_PX, SET_SIZE_PX, 3))
+        grown = np.lib.format.open_memmap(temporary, "w+", np.uint8, (n, size_px, size_px, 3))
         if done:
             grown[:done] = np.load(path, mmap_mode="r")[:done]
         grown.flush()
     return np.load(path, mmap_mode="r+")
 
 
-def _labels(home: Path) -> np.ndarray:
-    """The label table of all finished rows, kept as a file."""
-    path, rows = home / "labels.npy", _finished(home)
+def _table(path: Path, data: DataSet, row_of: Callable[[Any], Any]) -> np.ndarray:
+    """`row_of` every finished record, kept as the file `path`: [rows, ...]."""
+    rows = _finished(path.parent)
     if path.exists():
-        labels = np.load(path)
-        if labels.shape == (rows, len(ATTRIBUTES)):
-            return labels
-    table = [attributes(portrait) for portrait in _read_portraits(home / "factors.jsonl", rows)]
-    labels = np.array([[row[name] for name in ATTRIBUTES] for row in table], bool)
+        table = np.load(path)
+        if len(table) == rows:
+            return table
+    table = np.array([row_of(record) for record in _read_records(data, path.parent / "factors.jsonl", rows)])
     with replacing(path) as temporary:
-        np.save(temporary, labels)
-    return labels
+        np.save(temporary, table)
+    return table
 
 
-def _read_portraits(path: Path, count: int) -> list[Portrait]:
+def _read_records(data: DataSet, path: Path, count: int) -> list[FactorRecord]:
     with path.open(encoding="utf-8") as file:
-        return [Portrait.from_json(line) for line, _ in zip(file, range(count), strict=False)]
+        return [data.read(line) for line, _ in zip(file, range(count), strict=False)]
 
 
-def _check_identity(home: Path, name: str, split: str) -> None:
+def _check_identity(home: Path, data: DataSet, split: str) -> None:
     """Writes what the folder holds, or refuses a folder that holds something else."""
     path = home / "set.json"
     expected = {
-        "name": name, "split": split, "renderer": RENDERER_VERSION, "size_px": SET_SIZE_PX,
-        "attributes": list(ATTRIBUTES), "licence": LICENCE,
+        "name": data.name, "split": split, "renderer": data.renderer, "size_px": data.size_px,
+        "attributes": list(data.attributes), "licence": data.licence,
     }  # fmt: skip
+    if data.classes:
+        expected["classes"] = list(data.classes)
     if not path.exists():
         write_json(path, expected)
     elif json.loads(path.read_text(encoding="utf-8")) != expected:

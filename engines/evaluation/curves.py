@@ -1,10 +1,11 @@
-"""Line charts of the edit sweep. Matplotlib comes with the training extra and is imported here, when a chart is drawn."""
+"""Line charts of the reports. Matplotlib comes with the training extra and is imported here, when a chart is drawn."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from PIL import Image
@@ -31,10 +32,12 @@ class Chart:
     x_label: str
     y_label: str
     lines: Sequence[Line]
+    scale: Literal["share", "log"] = "share"
+    """share: y runs from 0 to 1. log: both axes are logarithmic and as long as the lines."""
 
 
 def draw_charts(charts: Sequence[Chart], *, columns: int, panel_px: int = 260) -> np.ndarray:
-    """The charts side by side, uint8 RGB [H, W, 3]; y runs from 0 to 1. Raises MissingExtraError without matplotlib."""
+    """The charts side by side, uint8 RGB [H, W, 3]. Raises MissingExtraError without matplotlib."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
@@ -54,8 +57,12 @@ def draw_charts(charts: Sequence[Chart], *, columns: int, panel_px: int = 260) -
         axes.set_title(chart.title, fontsize=9)
         axes.set_xlabel(chart.x_label, fontsize=8)
         axes.set_ylabel(chart.y_label, fontsize=8)
-        axes.set_ylim(-0.03, 1.03)
-        axes.tick_params(labelsize=7)
+        if chart.scale == "share":
+            axes.set_ylim(-0.03, 1.03)
+        else:
+            axes.set_xscale("log")
+            axes.set_yscale("log")
+        axes.tick_params(which="both", labelsize=7)
         axes.grid(alpha=0.3)
         if index == 0 and chart.lines:
             axes.legend(fontsize=7)

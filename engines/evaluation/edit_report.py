@@ -10,7 +10,7 @@ import numpy as np
 from engines.editing.edit_maps import DIRECTIONS
 from engines.evaluation.curves import Chart, Line, draw_charts
 from engines.evaluation.edit_verdicts import Verdict, mean_figures
-from engines.evaluation.report import ReportFolder
+from engines.evaluation.report import ReportFolder, flat
 from engines.evaluation.setting import Setting
 from engines.imaging.grids import picture_grid
 
@@ -61,15 +61,8 @@ def write_edit_report(
 
 
 def _row(attribute: str, direction: str, family: str, figures: Mapping[str, Any]) -> dict[str, Any]:
-    """One line of the table; an interval becomes two columns."""
-    row: dict[str, Any] = {"attribute": attribute, "direction": direction, "family": family}
-    for key, value in figures.items():
-        if key.endswith("_interval"):
-            name = key.removesuffix("_interval")
-            row[f"{name}_low"], row[f"{name}_high"] = value
-        else:
-            row[key] = value
-    return row
+    """One line of the table."""
+    return {"attribute": attribute, "direction": direction, "family": family, **flat(figures)}
 
 
 def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -90,7 +83,8 @@ def _curves(report: ReportFolder, verdicts: Sequence[Verdict], families: Sequenc
     if not any(verdict.sweep for verdict in verdicts):
         return
     summary = []
-    for measure in ("attribute_preservation", "identity"):
+    measured = [m for m in ("attribute_preservation", "identity") if _measured(verdicts, m)]
+    for measure in measured:
         lines = []
         for family in families:
             for direction in DIRECTIONS:
@@ -100,7 +94,8 @@ def _curves(report: ReportFolder, verdicts: Sequence[Verdict], families: Sequenc
                     lines.append(Line(f"{family} {direction}", *points))
         summary.append(Chart("mean over attributes", "target change", measure.replace("_", " "), lines))
     caption = "What is kept against what is changed, one point a strength, mean over attributes."
-    report.picture("curves", draw_charts(summary, columns=2, panel_px=360), caption)
+    if summary:
+        report.picture("curves", draw_charts(summary, columns=2, panel_px=360), caption)
     single = []
     for attribute in dict.fromkeys(verdict.attribute for verdict in verdicts):
         lines = [
@@ -110,6 +105,11 @@ def _curves(report: ReportFolder, verdicts: Sequence[Verdict], families: Sequenc
         ]
         single.append(Chart(attribute, "strength", "target change", lines))
     report.picture("curves-by-attribute", draw_charts(single, columns=min(6, len(single))), "Target change by strength.")
+
+
+def _measured(verdicts: Sequence[Verdict], measure: str) -> bool:
+    """Whether a measure has any value: a pack without an identity network has no identity, one attribute alone no others."""
+    return any(np.isfinite(point[measure]) for verdict in verdicts for point in verdict.sweep)
 
 
 def _over_alpha(sweeps: Sequence[Sequence[Mapping[str, float]]], key: str) -> list[float]:
@@ -147,10 +147,10 @@ Pictures are held-out renders; an edit is applied to the codes of those that by 
 (`n_changeable`) whose reconstruction is predicted on the other side. `attribute_preservation`: mean share of the other
 attributes' predictions at 0.5 that stay, without those that are logically tied to the edited one (blond hair ends grey
 hair); `attribute_preservation_with_tied` in table.csv counts them too. `identity`: cosine of identity features of
-reconstruction and edited picture. `counterfactual_distance`: mean squared difference in [-1, 1], over the whole aligned
-face crop, of the edited picture and a render of the same portrait with that attribute flipped; `unedited_distance`: the
-same for the unedited reconstruction, so an edit helps where the former is the smaller one; `reconstruction_distance`:
-reconstruction against its own picture, the part of both that is not the edit's fault. Perceptual distances are in
-table.csv. `true_…`: what the same predictors say of the render and its true counterfactual, the most that an edit can be
-asked for. Intervals: 95 %, bootstrap over pictures. Means over attributes are unweighted.
+reconstruction and edited picture, a dash for packs without an identity network. `counterfactual_distance`: mean squared
+difference in [-1, 1], over the whole picture, of the edited picture and a render of the same record with that attribute
+flipped; `unedited_distance`: the same for the unedited reconstruction, so an edit helps where the former is the smaller
+one; `reconstruction_distance`: reconstruction against its own picture, the part of both that is not the edit's fault.
+Perceptual distances are in table.csv. `true_…`: what the same predictors say of the render and its true counterfactual, the
+most that an edit can be asked for. Intervals: 95 %, bootstrap over pictures. Means over attributes are unweighted.
 """

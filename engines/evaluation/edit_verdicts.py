@@ -82,7 +82,7 @@ def judge(
 ) -> tuple[dict[str, Any], np.ndarray]:
     """Figures of an edit at strength `alpha`, and the edited pictures uint8 [m, R, R, 3].
 
-    chosen: indices [m] into `sources`; truths: uint8 [m, R, R, 3], renders of the same portraits with the attribute flipped.
+    chosen: indices [m] into `sources`; truths: uint8 [m, R, R, 3], renders of the same records with the attribute flipped.
     Rates over no picture at all are NaN.
     """
     k, wanted = judges.attributes.index(edit.attribute), edit.direction == "add"

@@ -1,7 +1,7 @@
 """``evaluate edits``: what a slider at 1.0 does to held-out pictures, judged by predictors and by the true counterfactual.
 
 Doubinsky et al. 2023, section 4.2, on pictures whose edited version exists: a render is encoded, its codes are edited, and
-the edited picture is compared with a render of the same portrait with that one attribute flipped.
+the edited picture is compared with a render of the same record with that one attribute flipped.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from engines.editing.edit_maps import DIRECTIONS, EditMaps
 from engines.evaluation.counterfactuals import Flip, read_flips, render_flips
 from engines.evaluation.edit_report import write_edit_report
 from engines.evaluation.edit_verdicts import Edit, Sources, Verdict, judge, sources_of, sweep
-from engines.evaluation.inversion import inverted
 from engines.evaluation.judges import Judges, fitted
 from engines.evaluation.setting import Setting, add_common_arguments
+from engines.evaluation.ways import inverted
 from engines.packs.load import Pack
 from engines.packs.registry import open_pack
 
-__all__ = ["HELP", "add_arguments", "run"]
+__all__ = ["HELP", "add_arguments", "chosen_attributes", "run"]
 
 HELP = "target change, preservation, identity and distance to the true counterfactual of every edit"
 
@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         raise OptionError("--per-attribute must be at least 1, --sweep at least 0, and --alpha above 0.")
     setting = Setting.open(arguments, "evaluate edits", options)
     judges = Judges(setting.pack)
-    attributes = _chosen_attributes(arguments.attributes, setting)
+    attributes = chosen_attributes(arguments.attributes, setting)
     families = {_OWN_FAMILY: setting.pack.edit_maps, **_compared(arguments.compare, setting.pack, attributes)}
     sources = _sources(setting, judges, arguments)
     jobs, without_pictures = _jobs(sources, judges, attributes, arguments.per_attribute)
@@ -113,7 +113,8 @@ def _compared(texts: Sequence[str], pack: Pack, attributes: Sequence[str]) -> di
     return families
 
 
-def _chosen_attributes(names: str | None, setting: Setting) -> list[str]:
+def chosen_attributes(names: str | None, setting: Setting) -> list[str]:
+    """The attributes of a list with commas, or all that the pack can both edit and predict. Raises OptionError for others."""
     known = [name for name in setting.pack.edit_maps.attributes if name in setting.pack.attribute_predictor.attributes]
     chosen = [name.strip() for name in names.split(",") if name.strip()] if names else known
     unknown = [name for name in chosen if name not in known]
@@ -143,7 +144,9 @@ def _jobs(sources: Sources, judges: Judges, attributes: list[str], per_attribute
         has = sources.subjects.labels[:, judges.attributes.index(attribute)]
         for direction in DIRECTIONS:
             chosen = np.flatnonzero(~has if direction == "add" else has)[:per_attribute]
-            flips = tuple(Flip(sources.subjects.portraits[i], attribute, direction == "add") for i in chosen)
+            flips = tuple(
+                Flip(sources.subjects.data, sources.subjects.records[i], attribute, direction == "add") for i in chosen
+            )
             if flips:
                 jobs.append(_Job(attribute, direction, chosen, flips))
             else:

@@ -1,123 +1,126 @@
-"""``evaluate inversion``: how well the methods find codes for pictures that nothing was trained on."""
+"""``evaluate inversion``: how well the methods find codes for pictures that nothing was trained on.
+
+Sets are held-out renders, renders with what no training picture shows, and real photographs, each also damaged as pictures
+are on their way to the program.
+"""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from engines.core.errors import OptionError
-from engines.core.progress import CancelToken
+from engines.evaluation.degradations import DEGRADATIONS, degraded
+from engines.evaluation.inversion_report import write_inversion_report
+from engines.evaluation.inversion_trials import Trial, with_ratios
 from engines.evaluation.judges import Judges
-from engines.evaluation.metrics import attribute_preservation, bootstrap_interval
-from engines.evaluation.setting import Setting, add_common_arguments
-from engines.imaging.grids import picture_grid
-from engines.inversion.methods import METHODS
-from engines.inversion.options import InversionOptions
+from engines.evaluation.picture_sets import SETS, PictureSet, chosen_names, picture_set, seams, uploaded_twice
+from engines.evaluation.setting import Setting
+from engines.evaluation.ways import chosen_ways, inverted
 from engines.inversion.result import Inversion
-from engines.packs.load import Pack
 
-__all__ = ["HELP", "add_arguments", "inverted", "run"]
+__all__ = ["HELP", "add_arguments", "run"]
 
-HELP = "error, perceptual distance, identity and seconds of every inversion method on held-out pictures"
-
-_ROWS = (("best", 0.0), ("median", 0.5), ("worst", 1.0))
+HELP = "error, perceptual distance, identity and seconds of every inversion method on pictures that nothing was trained on"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_common_arguments(parser, n=200, sets=("faces", "faces-ood"))
-    parser.add_argument("--methods", default=None, metavar="M,…", help="methods to compare (default: all of the pack)")
+    parser.add_argument(
+        "--n", type=int, default=200, help="renders of a set to judge (default 200); of photographs all there are"
+    )
+    parser.add_argument(
+        "--sets",
+        "--set",
+        dest="set",
+        default=None,
+        metavar="S,…",
+        help=f"some of {', '.join(SETS)} (default: that of the pack)",
+    )
+    parser.add_argument(
+        "--degrade",
+        default="none",
+        metavar="D,…",
+        help=f"what happens to the pictures before: some of {', '.join(DEGRADATIONS)} (default none)",
+    )
+    parser.add_argument("--n-degraded", type=int, default=None, metavar="N", help="of degraded pictures (default: all of them)")
+    parser.add_argument(
+        "--methods",
+        default=None,
+        metavar="M,…",
+        help="methods to compare (default: all of the pack); adam:w is adam in w, clone:none is without a global loss",
+    )
     parser.add_argument("--seconds", type=float, default=None, help="budget of methods that optimise, per picture")
     parser.add_argument("--steps", type=int, default=None, help="budget of methods that optimise, per picture")
+    parser.add_argument(
+        "--twice", type=int, default=10, metavar="N", help="pictures of a set that are uploaded twice (default 10, 0: none)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Writes the report; returns {method: {`mse_median`, `mse_mean`, `perceptual_mean`, `seconds_mean`, `n`, …}}."""
-    options = {"methods": arguments.methods, "seconds": arguments.seconds, "steps": arguments.steps}
-    for name in ("seconds", "steps"):
+    """Writes the report; returns {method: figures} of the first set, and all as `sets`: {set: {method: figures}}."""
+    given = ("degrade", "n_degraded", "methods", "seconds", "steps", "twice")
+    options = {name.replace("_", "-"): getattr(arguments, name) for name in given}
+    for name in ("seconds", "steps", "n-degraded"):
         if options[name] is not None and not options[name] > 0:
-            raise OptionError(f"--{name} {options[name]}: a budget must be above 0.")
+            raise OptionError(f"--{name} {options[name]}: give a number above 0.")
+    if arguments.twice < 0:
+        raise OptionError(f"--twice {arguments.twice}: give 0 or more.")
+    degradations = chosen_names("degrade", arguments.degrade, list(DEGRADATIONS))
     setting = Setting.open(arguments, "evaluate inversion", options)
-    pack, judges, report = setting.pack, Judges(setting.pack), setting.report("How well pictures are inverted")
-    methods = _chosen(arguments.methods, pack)
-    crops = setting.subjects("test", arguments.n).pictures
-    before = judges.probabilities(crops)
-    everything = np.ones(before.shape[1], bool)
-    figures: dict[str, Any] = {}
-    found: dict[str, list[Inversion]] = {}
-    for method in methods:
-        found[method] = [
-            inverted(pack, crop, method, seconds=arguments.seconds, steps=arguments.steps, seed=arguments.seed)
-            for crop in _counted(setting, method, crops)
-        ]
-        reconstructions = np.stack([inversion.reconstruction for inversion in found[method]])
-        mse = np.array([inversion.mse for inversion in found[method]])
-        figures[method] = {
-            "mse_median": float(np.median(mse)),
-            "mse_mean": float(mse.mean()),
-            "mse_mean_interval": bootstrap_interval(mse, seed=arguments.seed),
-            "perceptual_mean": float(np.mean([inversion.perceptual for inversion in found[method]])),
-            "identity_mean": float(judges.identity_similarity(crops, reconstructions).mean()),
-            "attributes_kept": float(attribute_preservation(before, judges.probabilities(reconstructions), everything).mean()),
-            "seconds_mean": float(np.mean([inversion.seconds for inversion in found[method]])),
-            "n": len(mse),
-        }
-    report.table([{"method": method, **row} for method, row in figures.items()])
-    report.text(_EXPLANATION)
-    _picture(report, crops, found)
-    return report.write([_flat(method, row) for method, row in figures.items()], figures)
+    names = chosen_names("sets", setting.rendered, SETS)
+    ways = chosen_ways(arguments.methods or ",".join(setting.pack.manifest.methods), setting.pack)
+    judges = Judges(setting.pack)
+    sets = [picture_set(setting, name, arguments.n) for name in names]
+    for way in ways:
+        # The first call also reads weights and warms the allocator up: not part of the seconds that are reported.
+        inverted(setting.pack, sets[0].crops[0], way, steps=1, seed=0)
+    trials: dict[str, list[Trial]] = {}
+    for pictures in sets:
+        for degradation in degradations:
+            crops = pictures.crops if degradation == "none" else pictures.crops[: arguments.n_degraded]
+            crops = degraded(degradation, crops, arguments.seed)
+            variant = pictures.name if degradation == "none" else f"{pictures.name}-{degradation}"
+            trials[variant] = [_trial(setting, way, variant, crops, arguments) for way in ways]
+            if degradation == "none":
+                trials[variant] = _with_uploads(setting, judges, pictures, ways, trials[variant], arguments)
+    figures = {variant: with_ratios(judges, tried, seed=arguments.seed) for variant, tried in trials.items()}
+    return write_inversion_report(setting, sets, trials, figures)
 
 
-def inverted(pack: Pack, crop: np.ndarray, method: str, *, seconds: float | None, steps: int | None, seed: int) -> Inversion:
-    """The result of one inversion of an aligned picture uint8 [R, R, 3]."""
-    result = None
-    for record in METHODS[method](
-        pack, np.array(crop), InversionOptions(seconds=seconds, steps=steps, seed=seed), CancelToken()
-    ):
-        result = record.result or result
-    if result is None:
-        raise RuntimeError(f"method {method} ended without a result")
-    return result
+def _trial(setting: Setting, way: str, variant: str, crops: np.ndarray, arguments: argparse.Namespace) -> Trial:
+    """Inverts the pictures of a set by one method."""
+    inversions = _inversions(setting, way, f"Inverting {variant} with {way}", crops, arguments)
+    return Trial.of(way, crops, inversions)
 
 
-def _chosen(names: str | None, pack: Pack) -> Sequence[str]:
-    offered = pack.manifest.methods
-    methods = [name.strip() for name in names.split(",") if name.strip()] if names else list(offered)
-    unknown = [name for name in methods if name not in offered]
-    if unknown:
-        raise OptionError(f"--methods {','.join(unknown)}: pack {pack.id} offers {', '.join(offered)}.")
-    return methods
+def _with_uploads(
+    setting: Setting,
+    judges: Judges,
+    pictures: PictureSet,
+    ways: Sequence[str],
+    trials: Sequence[Trial],
+    arguments: argparse.Namespace,
+) -> list[Trial]:
+    """The trials with what the pictures' uploads tell: another upload of the same, and the way back into a photograph."""
+    crops = np.concatenate(uploaded_twice(setting.pack, pictures.uploads[: arguments.twice], seed=arguments.seed))
+    complete = []
+    for way, trial in zip(ways, trials, strict=True):
+        again = _inversions(setting, way, f"Inverting {pictures.name} twice with {way}", crops, arguments)
+        both = np.split(np.array([inversion.reconstruction for inversion in again]), 2)
+        similarity = judges.identity_similarity(*both) if len(crops) else np.empty(0)
+        complete.append(dataclasses.replace(trial, twice=similarity, seams=seams(pictures, trial.reconstructions)))
+    return complete
 
 
-def _counted(setting: Setting, method: str, crops: np.ndarray):
-    # The first call also reads weights and warms the allocator up: not part of the seconds that are reported.
-    inverted(setting.pack, crops[0], method, seconds=None, steps=1, seed=0)
+def _inversions(
+    setting: Setting, way: str, stage: str, crops: np.ndarray, arguments: argparse.Namespace
+) -> Iterator[Inversion]:
+    budget = {"seconds": arguments.seconds, "steps": arguments.steps}
     for index, crop in enumerate(crops):
-        setting.stage(f"Inverting with {method}", index, len(crops))
-        yield crop
-    setting.stage(f"Inverting with {method}", len(crops), len(crops))
-
-
-def _flat(method: str, row: dict[str, Any]) -> dict[str, Any]:
-    low, high = row["mse_mean_interval"]
-    rest = {key: value for key, value in row.items() if key != "mse_mean_interval"}
-    return {"method": method, **rest, "mse_mean_low": low, "mse_mean_high": high}
-
-
-def _picture(report: Any, crops: np.ndarray, found: dict[str, list[Inversion]]) -> None:
-    last = list(found)[-1]
-    order = np.argsort([inversion.mse for inversion in found[last]], kind="stable")
-    chosen = [order[round(share * (len(order) - 1))] for _, share in _ROWS]
-    rows = [[crops[i], *(found[method][i].reconstruction for method in found)] for i in chosen]
-    caption = f"Best, median and worst picture by the error of {last}; columns: the picture, {', '.join(found)}."
-    report.picture("best-median-worst", picture_grid(rows), caption)
-
-
-_EXPLANATION = """
-`mse`: mean squared difference in [-1, 1]; `perceptual`: distance of the pack's own perceptual network; `identity_mean`:
-cosine of the identity features of picture and reconstruction; `attributes_kept`: share of the attribute predictions at
-0.5 that the reconstruction leaves unchanged. Intervals: 95 %, bootstrap over pictures. The pictures are held-out renders:
-photographs are harder.
-"""
+        setting.stage(stage, index, len(crops))
+        yield inverted(setting.pack, crop, way, seed=arguments.seed, **budget)
+    setting.stage(stage, len(crops), len(crops))

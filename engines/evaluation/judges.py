@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from engines.core.rng import z_for_seeds
+from engines.generators.stylegan2 import Generator
 from engines.imaging.convert import to_tensor, to_uint8
 from engines.packs.load import Pack
 
@@ -38,9 +39,10 @@ class Judges:
         """Encoder codes float32 [n, L, D], in one pass."""
         return self._of(self.pack.encoder, pictures)
 
-    def pictures(self, w_plus: np.ndarray) -> np.ndarray:
-        """Synthesis of codes [n, L, D]: uint8 [n, R, R, 3]."""
-        return self._of(lambda codes: to_uint8(self.pack.generator.synthesis(codes, noise_mode="const")), w_plus)
+    def pictures(self, w_plus: np.ndarray, generator: Generator | None = None) -> np.ndarray:
+        """Synthesis of codes [n, L, D] by the pack's generator, or a tuned one: uint8 [n, R, R, 3]."""
+        synthesis = (generator or self.pack.generator).synthesis
+        return self._of(lambda codes: to_uint8(synthesis(codes, noise_mode="const")), w_plus)
 
     def probabilities(self, pictures: np.ndarray) -> np.ndarray:
         """Image predictions [n, K]."""
@@ -55,7 +57,9 @@ class Judges:
         return self._of(self.pack.identity, pictures)
 
     def identity_similarity(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        """Cosine [n] of the identity vectors of two sets of pictures."""
+        """Cosine [n] of the identity vectors of two sets of pictures; NaN for a pack without an identity network."""
+        if not self.pack.has("identity"):
+            return np.full(len(a), np.nan)
         return np.sum(self.identities(a) * self.identities(b), axis=1)
 
     def perceptual(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -81,6 +85,13 @@ def sample_codes(pack: Pack, n: int, *, seed: int) -> np.ndarray:
     """Codes [n, L, D] of the pictures that :func:`samples` gives without truncation."""
     latents = z_for_seeds(list(range(seed, seed + n)), pack.generator.config.z_dim)
     generator = pack.generator
+    return _batched(lambda z: generator.broadcast(generator.mapping(z)), latents.numpy(), device=pack.device)
+
+
+def random_codes(pack: Pack, n: int, *, seed: int) -> np.ndarray:
+    """W+ codes float32 [n, L, D] of the samples of seeds ``seed``, ``seed + 1``, ..."""
+    generator = pack.generator
+    latents = z_for_seeds(list(range(seed, seed + n)), generator.config.z_dim)
     return _batched(lambda z: generator.broadcast(generator.mapping(z)), latents.numpy(), device=pack.device)
 
 

@@ -19,6 +19,7 @@ __all__ = [
     "frechet_distance",
     "nearest_neighbours",
     "precision_recall",
+    "rate_ratio",
     "squared_difference",
     "target_change",
 ]
@@ -89,6 +90,24 @@ def bootstrap_interval(values: np.ndarray, *, seed: int, level: float = 0.95, re
     counts = numpy_generator(seed).multinomial(len(values), np.full(len(values), 1 / len(values)), size=resamples)
     low, high = np.quantile(counts @ values / len(values), [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def rate_ratio(
+    hits: np.ndarray, tries: np.ndarray, base_hits: np.ndarray, base_tries: np.ndarray, *, seed: int, resamples: int = 1000
+) -> tuple[float, tuple[float, float]]:
+    """(sum hits / sum tries) / (sum base_hits / sum base_tries) over pictures [n] each, with its 95 % interval.
+
+    The interval is a paired percentile bootstrap: both rates are taken over the same pictures. NaN for no try or no base hit.
+    """
+    counts = np.stack([np.asarray(values, np.float64) for values in (hits, tries, base_hits, base_tries)], axis=1)
+    weights = numpy_generator(seed).multinomial(len(counts), np.full(len(counts), 1 / len(counts)), size=resamples)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        sums = np.vstack([counts.sum(axis=0), weights @ counts])  # [1 + resamples, 4]
+        ratios = (sums[:, 0] / sums[:, 1]) / (sums[:, 2] / sums[:, 3])
+    ratios[~np.isfinite(ratios)] = np.nan
+    drawn = ratios[1:][np.isfinite(ratios[1:])]
+    low, high = np.quantile(drawn, [0.025, 0.975]) if len(drawn) else (np.nan, np.nan)
+    return float(ratios[0]), (float(low), float(high))
 
 
 def target_change(before: np.ndarray, after: np.ndarray, *, wanted: bool) -> np.ndarray:

@@ -80,13 +80,19 @@ def read_results(folder: Path, pack_id: str) -> dict[str, Result]:
             raise OptionError(
                 f"--results: {path} is not the result of an evaluation ({error}); remove it or run it again."
             ) from error
-        # Harder pictures are another question; the card's tables are about the pack's own kind of picture.
-        if source["pack"] != pack_id or "-ood" in result.command or what not in _REPORTS:
+        # Harder pictures are another question; the card's tables begin with the pack's own kind of picture.
+        if source["pack"] != pack_id or _of_harder_pictures(words) or what not in _REPORTS:
             continue
         if what in found:
             raise OptionError(f"--results {folder}: two reports of `evaluate {what}` on pack {pack_id}; keep one.")
         found[what] = result
     return {what: found[what] for what in _REPORTS if what in found}
+
+
+def _of_harder_pictures(words: list[str]) -> bool:
+    """Whether a report's own figures, those of its first set, are about other pictures than the pack's."""
+    first = words[words.index("--set") + 1].split(",")[0] if "--set" in words else ""
+    return first.endswith("-ood") or first == "photos"
 
 
 def render_card(pack: Pack, results: Mapping[str, Result]) -> str:
@@ -148,8 +154,13 @@ def _generator_rows(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _inversion_rows(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
-    keys = ("mse_median", "mse_mean", "perceptual_mean", "identity_mean", "attributes_kept", "seconds_mean", "n")
-    return [{"method": method, **{key: row.get(key) for key in keys}} for method, row in figures.items()]
+    keys = ("mse_median", "mse_mean", "mse_to_best_fixed", "perceptual_mean", "identity_mean", "attributes_kept")
+    keys = (*keys, "twice_identity", "seam_worst", "seconds_mean", "n")
+    return [
+        {"set": name, "method": method, **{key: row.get(key) for key in keys}}
+        for name, methods in figures["sets"].items()
+        for method, row in methods.items()
+    ]
 
 
 def _predictor_rows(figures: Mapping[str, Any]) -> list[dict[str, Any]]:

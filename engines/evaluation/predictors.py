@@ -24,7 +24,7 @@ _GRID_COLUMNS = 6
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_common_arguments(parser, n=2000, sets=("faces", "faces-ood"))
+    add_common_arguments(parser, n=2000)
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:

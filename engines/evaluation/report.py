@@ -20,7 +20,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from engines.core.atomic import replacing, write_json, write_text
 
-__all__ = ["Provenance", "ReportFolder", "markdown_table", "plain"]
+__all__ = ["Provenance", "ReportFolder", "flat", "markdown_table", "plain"]
 
 _DIGITS = 6
 
@@ -100,6 +100,18 @@ def plain(value: Any) -> Any:
     if isinstance(value, float):
         return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else None
     return value
+
+
+def flat(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """A line for a table of files: every interval, ``x_interval``, becomes two columns, ``x_low`` and ``x_high``."""
+    line: dict[str, Any] = {}
+    for key, value in figures.items():
+        if key.endswith("_interval"):
+            name = key.removesuffix("_interval")
+            line[f"{name}_low"], line[f"{name}_high"] = value
+        else:
+            line[key] = value
+    return line
 
 
 def _columns(rows: Iterable[Mapping[str, Any]]) -> list[str]:

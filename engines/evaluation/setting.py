@@ -14,6 +14,7 @@ import numpy as np
 from engines.core.device import resolve_device
 from engines.core.errors import OptionError
 from engines.core.progress import Progress, ProgressCallback
+from engines.data.registry import DATA_SETS, set_with_attributes
 from engines.data.sets import rendered_set
 from engines.evaluation.judges import fitted
 from engines.evaluation.report import Provenance, ReportFolder
@@ -25,10 +26,12 @@ __all__ = ["Setting", "Subjects", "add_common_arguments"]
 _REPORT_PERIOD_SEC = 0.5
 
 
-def add_common_arguments(parser: argparse.ArgumentParser, *, n: int, sets: Sequence[str] = ("faces",)) -> None:
+def add_common_arguments(parser: argparse.ArgumentParser, *, n: int) -> None:
     """--n and --set; --pack, --seed and --out come from the command line itself."""
     parser.add_argument("--n", type=int, default=n, help=f"pictures to judge (default {n})")
-    parser.add_argument("--set", choices=sets, default=sets[0], help=f"rendered pictures to judge on (default {sets[0]})")
+    parser.add_argument(
+        "--set", choices=list(DATA_SETS), default=None, help="rendered pictures to judge on (default: those the pack is about)"
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,17 +42,22 @@ class Subjects:
     """uint8 [n, R, R, 3] at the pack's resolution."""
     labels: np.ndarray
     """bool [n, K], columns in the order of the pack's attribute predictor."""
-    portraits: Sequence[Any]
+    records: Sequence[Any]
+    """n factor records."""
+    originals: np.ndarray
+    """uint8 [n, S, S, 3] as they were rendered."""
+    data: str
+    """Name of the rendered set."""
 
 
 class Setting:
-    """One evaluation of one pack."""
+    """One evaluation of one pack. `rendered`: the sets of pictures that it is about, as --set names them."""
 
     def __init__(self, pack: Pack, provenance: Provenance, *, rendered: str, out: Path, progress: ProgressCallback) -> None:
         self.pack = pack
         self.provenance = provenance
         self.progress = progress
-        self._rendered = rendered
+        self.rendered = rendered
         self._out = out
         self._started = time.monotonic()
         self._last = -float("inf")
@@ -63,21 +71,23 @@ class Setting:
         if arguments.n < 1:
             raise OptionError(f"--n {arguments.n}: at least one picture is needed.")
         pack = open_pack(arguments.pack, device=resolve_device(arguments.device))
-        options = {"n": arguments.n, "set": arguments.set, **options}
+        rendered = arguments.set or set_with_attributes(pack.attribute_predictor.attributes).name
+        options = {"n": arguments.n, "set": rendered, **options}
         provenance = Provenance.of(what, options, seed=arguments.seed, pack=pack.id, weights=pack.weights_hash)
-        return cls(pack, provenance, rendered=arguments.set, out=Path(arguments.out), progress=arguments.progress)
+        return cls(pack, provenance, rendered=rendered, out=Path(arguments.out), progress=arguments.progress)
 
-    def subjects(self, split: str, n: int) -> Subjects:
-        """The first `n` pictures of a split of the rendered set, rendered now where they are not yet there."""
-        rendered = rendered_set(self._rendered, split, n, progress=self.progress)
-        known = list(rendered.attributes)
+    def subjects(self, split: str, n: int, *, rendered: str | None = None) -> Subjects:
+        """The first `n` pictures of a split of a rendered set (default: that of --set), rendered now where not yet there."""
+        name = rendered or self.rendered
+        found = rendered_set(name, split, n, progress=self.progress)
+        known = list(found.attributes)
         wanted = self.pack.attribute_predictor.attributes
-        missing = [name for name in wanted if name not in known]
+        missing = [attribute for attribute in wanted if attribute not in known]
         if missing:
-            raise OptionError(f"--set {self._rendered} has no labels for {', '.join(missing)} of pack {self.pack.id}.")
-        pictures = fitted(rendered.images[:n], self.pack.manifest.resolution)
-        labels = np.asarray(rendered.labels[:n], bool)[:, [known.index(name) for name in wanted]]
-        return Subjects(pictures, labels, rendered.portraits[:n])
+            raise OptionError(f"--set {name} has no labels for {', '.join(missing)} of pack {self.pack.id}.")
+        pictures = fitted(found.images[:n], self.pack.manifest.resolution)
+        labels = np.asarray(found.labels[:n], bool)[:, [known.index(attribute) for attribute in wanted]]
+        return Subjects(pictures, labels, found.records[:n], found.images[:n], name)
 
     def report(self, title: str) -> ReportFolder:
         return ReportFolder(self._out, title, self.provenance)

@@ -77,6 +77,11 @@ class Alignment:
         linear = np.linalg.inv(self.matrix[:, :2])
         return np.column_stack([linear, -linear @ self.matrix[:, 2]])
 
+    def then(self, matrix: np.ndarray) -> Alignment:
+        """This map followed by another, float64 [2, 3], from the crop to a frame of the same size."""
+        linear, shift = matrix[:, :2], matrix[:, 2]
+        return Alignment(np.column_stack([linear @ self.matrix[:, :2], linear @ self.matrix[:, 2] + shift]), self.crop_px)
+
     def to_crop(self, points: np.ndarray) -> np.ndarray:
         """Picture points [..., 2] in crop pixels."""
         return np.asarray(points, dtype=np.float64) @ self.matrix[:, :2].T + self.matrix[:, 2]

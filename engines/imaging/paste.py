@@ -1,7 +1,10 @@
-"""Puts an edit back into the photo it came from, keeping every detail the photo has and the crop has not.
+"""Puts an edit back into the photo it came from, in one of two ways.
 
-Only the difference between the edited and the unedited reconstruction is added. No edit is no difference, so it
-gives the photo back bit for bit; where the edit changes nothing, nothing is touched.
+As a difference (:func:`paste_back`): what the edit changes in the reconstruction is added, so every detail stays that the
+photo has and the crop has not. No edit is no difference: it gives the photo back bit for bit.
+
+As a picture (:func:`paste_blended`): the generator's picture takes the photo's place, without a seam. What is seen is what
+the generator painted, however far the reconstruction is from the photo.
 """
 
 from __future__ import annotations
@@ -11,10 +14,14 @@ import torch
 from torch.nn import functional
 
 from engines.imaging.align import Alignment
+from engines.imaging.poisson import poisson_blend
 
-__all__ = ["paste_back"]
+__all__ = ["Rectangle", "paste_back", "paste_blended", "pasted_region"]
 
-# The difference fades to nothing over this share of the crop's side, so that the crop's edge never shows.
+Rectangle = tuple[float, float, float, float]
+"""(x0, y0, x1, y1) in pixels of a crop, the origin at its outer corner."""
+
+# What is pasted fades to nothing over this share of the crop's side, so that the crop's edge never shows.
 _FEATHER = 0.07
 # Mean differences around a pixel, in levels, below and above which it counts as untouched and as edited: a generator
 # flickers by a rounding step far from what an edit changes.
@@ -32,16 +39,15 @@ def paste_back(pixels: np.ndarray, alignment: Alignment, reconstruction: np.ndar
     Args:
         pixels: uint8 [H, W, 3], the photo.
         alignment: from the photo to the crop.
-        reconstruction: uint8 [R, R, 3] with R = alignment.crop_px, the unedited reconstruction of the crop.
-        edited: uint8 [R, R, 3], the edited one.
+        reconstruction: uint8 or float32 [R, R, 3] in levels, R = alignment.crop_px, the unedited reconstruction of the crop.
+        edited: the same shape, the edited one.
 
     Returns a new uint8 [H, W, 3]. Raises ValueError for other shapes.
     """
     side = alignment.crop_px
     if reconstruction.shape != (side, side, 3) or edited.shape != (side, side, 3):
         raise ValueError(f"expected crops of {side} x {side} pixels, got {reconstruction.shape} and {edited.shape}")
-    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
-        raise ValueError(f"expected uint8 [H, W, 3], got {pixels.dtype} {list(pixels.shape)}")
+    _check_photo(pixels)
     result = pixels.copy()
     difference = _difference(reconstruction, edited)
     box = _picture_box(difference, alignment, pixels.shape[1], pixels.shape[0])
@@ -52,9 +58,90 @@ def paste_back(pixels: np.ndarray, alignment: Alignment, reconstruction: np.ndar
     fine = _refine(difference, refinement)
     for row in range(top, bottom, _ROWS):
         window = result[row : min(row + _ROWS, bottom), left:right]
-        added = _added(fine, alignment, left, row, window.shape[1], window.shape[0])
-        window[...] = np.clip(window + added, 0, 255).astype(np.uint8)
+        added = _seen(fine, alignment, (left, row), window.shape[:2], mode="bilinear", beyond="zeros").round_().to(torch.int16)
+        window[...] = np.clip(window + added.numpy(), 0, 255).astype(np.uint8)
     return result
+
+
+def paste_blended(
+    pixels: np.ndarray,
+    alignment: Alignment,
+    picture: np.ndarray,
+    *,
+    to_frame: np.ndarray | None = None,
+    mask: Rectangle | None = None,
+    mixed: bool = False,
+) -> np.ndarray:
+    """The photo with the generator's picture in it, Poisson blended at the photo's resolution.
+
+    Towards the edge of the region the gradients become the photo's own, so that its texture leads into the picture's.
+
+    Args:
+        pixels: uint8 [H, W, 3], the photo.
+        alignment: from the photo to the crop.
+        picture: uint8 or float32 [R, R, 3] in levels, R = alignment.crop_px, in the generator's frame.
+        to_frame: float64 [2, 3] from crop pixels to pixels of the generator's frame; None where they are the same.
+        mask: the part of the crop to paste; None is all of it.
+        mixed: keep the photo's gradients where they are steeper; see :func:`poisson_blend`.
+
+    Returns a new uint8 [H, W, 3]. Raises ValueError for other shapes.
+    """
+    _check_photo(pixels)
+    side = alignment.crop_px
+    if picture.shape != (side, side, 3):
+        raise ValueError(f"expected a picture of {side} x {side} pixels, got {list(picture.shape)}")
+    framed = alignment if to_frame is None else alignment.then(to_frame)
+    corners = alignment.corners() if mask is None else alignment.to_picture(_corners(mask))
+    left, top = np.maximum(np.floor(corners.min(axis=0)).astype(int) - 1, 0)
+    right, bottom = np.minimum(np.ceil(corners.max(axis=0)).astype(int) + 1, pixels.shape[1::-1])
+    result = pixels.copy()
+    if left >= right or top >= bottom:
+        return result
+    target = pixels[top:bottom, left:right]
+    share = _share(alignment, framed, mask, (left, top), target.shape[:2])
+    levels = torch.from_numpy(picture.astype(np.float32)).permute(2, 0, 1)[None]
+    source = np.empty(target.shape, np.float32)
+    for row in range(0, len(source), _ROWS):
+        strip = source[row : row + _ROWS]
+        strip[...] = _seen(levels, framed, (left, top + row), strip.shape[:2], mode="bicubic", beyond="border").numpy()
+    result[top:bottom, left:right] = poisson_blend(target, source, share > 0, mixed=mixed, share=share)
+    return result
+
+
+def pasted_region(
+    height: int, width: int, alignment: Alignment, *, to_frame: np.ndarray | None = None, mask: Rectangle | None = None
+) -> np.ndarray:
+    """bool [height, width]: the photo's pixels that :func:`paste_blended` may change, and, without a mask, `paste_back`."""
+    framed = alignment if to_frame is None else alignment.then(to_frame)
+    return _share(alignment, framed, mask, (0, 0), (height, width)) > 0
+
+
+def _check_photo(pixels: np.ndarray) -> None:
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+        raise ValueError(f"expected uint8 [H, W, 3], got {pixels.dtype} {list(pixels.shape)}")
+
+
+def _corners(mask: Rectangle) -> np.ndarray:
+    x0, y0, x1, y1 = mask
+    return np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], dtype=np.float64)
+
+
+def _share(
+    alignment: Alignment, framed: Alignment, mask: Rectangle | None, origin: tuple[int, int], shape: tuple[int, int]
+) -> np.ndarray:
+    """float32 [h, w] for a window of the photo: 1 well inside both mask and generator's frame, falling to 0 at their edges."""
+    side = alignment.crop_px
+    frame = (0.0, 0.0, float(side), float(side))
+    share = np.ones(shape, np.float32)
+    for matrix, (x0, y0, x1, y1) in ((alignment.matrix, mask or frame), (framed.matrix, frame)):
+        fade = max(1.0, _FEATHER * min(x1 - x0, y1 - y0))
+        x = origin[0] + np.arange(shape[1], dtype=np.float32) + 0.5
+        y = origin[1] + np.arange(shape[0], dtype=np.float32) + 0.5
+        for (along_x, along_y, shift), low, high in ((matrix[0], x0, x1), (matrix[1], y0, y1)):
+            # Distances to the two edges across this axis, in pixels of the crop or the frame.
+            place = (np.float32(along_y) * y + np.float32(shift))[:, None] + np.float32(along_x) * x
+            np.minimum(share, np.minimum(place - low, high - place) / fade, out=share)
+    return _smooth_step(torch.from_numpy(share)).numpy()
 
 
 def _difference(reconstruction: np.ndarray, edited: np.ndarray) -> torch.Tensor:
@@ -120,18 +207,20 @@ def _cubic_weights(size: int, factor: int) -> torch.Tensor:
     return torch.from_numpy((weights / weights.sum(axis=1, keepdims=True)).astype(np.float32))
 
 
-def _added(fine: torch.Tensor, alignment: Alignment, left: int, top: int, width: int, height: int) -> np.ndarray:
-    """int16 [height, width, 3]: the rounded difference in a window of the picture, 0 outside the crop.
+def _seen(
+    image: torch.Tensor, alignment: Alignment, origin: tuple[int, int], shape: tuple[int, int], *, mode: str, beyond: str
+) -> torch.Tensor:
+    """float32 [h, w, 3]: an image [1, 3, F, F] that covers the crop, seen in a window of the photo; `beyond` the crop.
 
-    Where the crop is finer than the picture, each picture pixel gets the mean over its area.
+    Where the crop is finer than the photo, each of the photo's pixels gets the mean over its area.
     """
+    height, width = shape
     samples = min(int(np.ceil(1 / alignment.picture_px_per_crop_px)), 2 * alignment.crop_px)
     # grid_sample's coordinates run from -1 to 1 between the crop's outer corners.
     matrix = alignment.matrix * (2 / alignment.crop_px)
-    x = left + (np.arange(width * samples) + 0.5) / samples
-    y = top + (np.arange(height * samples) + 0.5) / samples
+    x = origin[0] + (np.arange(width * samples) + 0.5) / samples
+    y = origin[1] + (np.arange(height * samples) + 0.5) / samples
     columns, rows = x[:, None] * matrix[:, 0], y[:, None] * matrix[:, 1] + matrix[:, 2] - 1
     grid = torch.from_numpy((rows[:, None] + columns[None]).astype(np.float32))[None]
-    sampled = functional.grid_sample(fine, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-    sampled = functional.avg_pool2d(sampled, samples)[0].permute(1, 2, 0)
-    return sampled.round_().to(torch.int16).numpy()
+    sampled = functional.grid_sample(image, grid, mode=mode, padding_mode=beyond, align_corners=False)
+    return functional.avg_pool2d(sampled, samples)[0].permute(1, 2, 0)

@@ -5,7 +5,6 @@ Kept are the codes of the pass with the smallest loss, which need not be the las
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -16,6 +15,8 @@ from engines.inversion.encoder import encoder_passes
 from engines.inversion.measure import measured
 from engines.inversion.models import InversionModels, as_target
 from engines.inversion.objective import ImageObjective
+from engines.inversion.optimisers.budget import Budget
+from engines.inversion.optimisers.follow import until
 from engines.inversion.options import InversionOptions
 from engines.inversion.result import CANCELLED, InversionProgress
 
@@ -31,30 +32,41 @@ def run(
     options: InversionOptions,
     cancel: CancelToken,
 ) -> Iterator[InversionProgress]:
-    """`steps` passes (default 3), fewer when `seconds` end before. Raises Cancelled when cancelled before the first."""
+    """`steps` passes (default 3), fewer when `seconds` or `evaluations` (one a pass) end before.
+
+    Raises Cancelled when cancelled before the first.
+    """
     cancel.raise_if_cancelled()
-    total = DEFAULT_PASSES if options.steps is None else options.steps
+    budget = Budget(options.seconds, DEFAULT_PASSES if options.steps is None else options.steps, options.evaluations)
     passes = encoder_passes(models, ImageObjective(models, as_target(models, crop)))
-    started = time.perf_counter()
     best = None
-    done = 0
+    curve: list[tuple[int, float]] = []
     warnings: tuple[str, ...] = ()
-    while done < total:
+    while True:
         candidate = next(passes)
-        done += 1
-        elapsed = time.perf_counter() - started
+        budget.count(steps=1, evaluations=1)
         improved = best is None or candidate.loss < best.loss
         if improved:
             best = candidate
-        if done < total:
-            yield InversionProgress(_STAGE, done, total, elapsed, best.loss, to_uint8(best.image)[0] if improved else None)
-        if cancel.cancelled and done < total:
+            curve.append((budget.evaluated, best.loss))
+        if budget.spent:
+            break
+        preview = to_uint8(best.image)[0] if improved else None
+        yield InversionProgress(_STAGE, budget.step, budget.steps, budget.elapsed_sec, best.loss, preview)
+        if cancel.cancelled:
             warnings = (CANCELLED,)
             break
-        if options.seconds is not None and time.perf_counter() - started >= options.seconds:
-            break
-    elapsed = time.perf_counter() - started
     result = measured(
-        models, crop, best.w_plus, method="iterated-encoder", seconds=elapsed, steps=done, seed=options.seed, warnings=warnings
+        models,
+        crop,
+        best.w_plus,
+        method="iterated-encoder",
+        seconds=budget.elapsed_sec,
+        steps=budget.step,
+        seed=options.seed,
+        warnings=warnings,
+        evaluations=budget.evaluated,
+        losses=until(curve, budget.evaluated),
+        settings=budget.settings(),
     )
-    yield InversionProgress(_STAGE, done, total, elapsed, best.loss, result.reconstruction, result)
+    yield InversionProgress(_STAGE, budget.step, budget.steps, result.seconds, best.loss, result.reconstruction, result)

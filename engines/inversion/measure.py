@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
 
+from engines.generators.weight_differences import tuned
 from engines.imaging.convert import to_tensor, to_uint8
 from engines.inversion.models import InversionModels, as_target, device_of
 from engines.inversion.result import Inversion
-from engines.losses.pixel import mse
+from engines.inversion.transforms import Transform, transform_images, transform_masks
+from engines.losses.lpips_distance import perceptual_for
+from engines.losses.masked import masked_distance, masked_mse, rectangle_mask
 
 __all__ = ["generator_hash", "measured", "synthesise"]
 
@@ -34,13 +40,31 @@ def measured(
     steps: int,
     seed: int,
     warnings: tuple[str, ...] = (),
+    evaluations: int = 0,
+    losses: Sequence[tuple[int, float]] = (),
+    settings: Mapping[str, Any] | None = None,
+    transform: Transform | None = None,
+    mask: tuple[float, float, float, float] | None = None,
+    weight_differences: Mapping[str, np.ndarray] | None = None,
 ) -> Inversion:
-    """The Inversion of codes [1, L, D]. Errors are those of the rounded picture, which is what the user sees."""
-    perceptual, target = models.perceptual, as_target(models, crop)
+    """The Inversion of codes [1, L, D], in the generator with `weight_differences` added.
+
+    Errors are those of the rounded picture, which is what the user sees, inside `mask`; with a transform T of the picture
+    T^-1 of the rounded picture is compared with the crop, where it covers it.
+    """
+    target = as_target(models, crop)
+    perceptual, kind = perceptual_for(models)
     with torch.inference_mode():
-        reconstruction = to_uint8(synthesise(models, w_plus))[0]
-        rounded = to_tensor(reconstruction).to(device_of(models))
-        pixel_error, perceptual_error = float(mse(rounded, target)), float(perceptual.distance(rounded, target))
+        generator = tuned(models.generator, weight_differences or {})
+        reconstruction = to_uint8(generator.synthesis(w_plus, noise_mode="const"))[0]
+        image = to_tensor(reconstruction).to(device_of(models))
+        weights = rectangle_mask(mask, crop.shape[0], outside=0.0).to(image.device)
+        if transform is not None:
+            back = [transform.inverse()]
+            weights = weights * transform_masks(torch.ones_like(weights), back)
+            image = transform_images(image, back)
+        pixel_error = float(masked_mse(image, target, weights))
+        perceptual_error = float(masked_distance(perceptual, image, perceptual.features(target), weights))
     return Inversion(
         pack_id=models.id,
         pack_hash=generator_hash(models),
@@ -50,10 +74,16 @@ def measured(
         reconstruction=reconstruction,
         mse=pixel_error,
         perceptual=perceptual_error,
-        perceptual_kind="pack",
+        perceptual_kind=kind,
         seconds=seconds,
         steps=steps,
         warnings=warnings,
         alignment=None,
         seed=seed,
+        evaluations=evaluations,
+        losses=tuple(losses),
+        settings=settings or {},
+        transform=None if transform is None else transform.to_json(),
+        mask=mask,
+        weight_differences=weight_differences or {},
     )

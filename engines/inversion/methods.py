@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from types import MappingProxyType
 
-from engines.inversion import encoder, iterated_encoder, refine
+from engines.inversion import encoder, iterated_encoder, project, refine
 from engines.inversion.models import Runner
 
 __all__ = ["METHODS"]
@@ -15,5 +16,6 @@ METHODS: Mapping[str, Runner] = MappingProxyType(
         "encoder": encoder.run,
         "iterated-encoder": iterated_encoder.run,
         "encoder-refine": refine.run,
+        **{method.id: partial(project.run, method=method) for method in project.SEARCHES},
     }
 )

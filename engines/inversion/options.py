@@ -8,10 +8,12 @@ from typing import Literal, get_args
 
 from engines.core.errors import OptionError
 
-__all__ = ["InversionOptions", "Space", "TransformSearch"]
+__all__ = ["GlobalLoss", "InversionOptions", "PixelLoss", "Space", "TransformSearch"]
 
 Space = Literal["z", "w", "w+"]
 TransformSearch = Literal["none", "spatial", "colour", "both"]
+PixelLoss = Literal["l1", "laplacian"]
+GlobalLoss = Literal["frozen", "gan", "both", "none"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,11 @@ class InversionOptions:
     """The object's rectangle (x0, y0, x1, y1) in crop pixels; None is the whole crop."""
     outside_weight: float = 0.3
     """Weight 0..1 of pixels outside the mask."""
+    pixel_loss: PixelLoss = "l1"
+    """What is compared beside features: pixels, or the levels of a Laplacian pyramid."""
+
+    global_loss: GlobalLoss = "frozen"
+    """What keeps the rest of the generator while cloning: the untuned generator's pictures, or the GAN's own loss (paper)."""
 
     def __post_init__(self) -> None:
         for name, least in (("seconds", 0.0), ("steps", 1), ("evaluations", 1)):
@@ -48,6 +55,10 @@ class InversionOptions:
             raise OptionError(f"space={self.space!r}: use one of {', '.join(get_args(Space))}.")
         if self.transform not in get_args(TransformSearch):
             raise OptionError(f"transform={self.transform!r}: use one of {', '.join(get_args(TransformSearch))}.")
+        if self.pixel_loss not in get_args(PixelLoss):
+            raise OptionError(f"pixel_loss={self.pixel_loss!r}: use one of {', '.join(get_args(PixelLoss))}.")
+        if self.global_loss not in get_args(GlobalLoss):
+            raise OptionError(f"global_loss={self.global_loss!r}: use one of {', '.join(get_args(GlobalLoss))}.")
         if not 0 <= self.outside_weight <= 1:
             raise OptionError(f"outside_weight={self.outside_weight}: use 0 to 1.")
         if self.mask is not None:

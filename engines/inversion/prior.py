@@ -23,13 +23,13 @@ class CodePrior:
     so that x ~ N(0, I) becomes a typical change A x for 2 r L D products, and its squared Mahalanobis distance is |x|^2.
     """
 
-    def __init__(self, mean: Tensor, factors: Tensor) -> None:
-        """mean: [L, D]; factors: [r, L*D]."""
+    def __init__(self, mean: Tensor, factors: Tensor, *, rest_share: float = REST_SHARE) -> None:
+        """mean: [L, D] (or of any shape, which codes then have); factors: [r, L*D]; rest_share: see REST_SHARE."""
         check_shape(factors, (None, mean.numel()), "factors")
         rows = factors.double()
         # F F^T = U diag(f^2) U^T has r rows only: its eigenvectors cost a tenth of the SVD of F, and V = diag(1 / f) U^T F.
         variance, rotation = torch.linalg.eigh(rows @ rows.T)
-        rest = REST_SHARE * variance.sum() / mean.numel()
+        rest = rest_share * variance.sum() / mean.numel()
         # Every direction has a variance of s^2 already; nothing is lost by leaving out those that hardly add to it.
         keep = variance > 1e-3 * rest
         variance, rotation = variance[keep], rotation[:, keep]
@@ -37,10 +37,20 @@ class CodePrior:
         self._directions = ((rotation.T @ rows) / variance.sqrt()[:, None]).to(mean.dtype)  # [r, L*D], orthonormal rows
         self._deviation = (variance + rest).sqrt().to(mean.dtype)
         self._rest_deviation = float(rest.sqrt())
+        self._own_deviation = variance.sqrt().to(mean.dtype)  # without the rest: how far the codes themselves vary
 
     def unwhitened(self, x: Tensor) -> Tensor:
         """A x: changes of codes [N, L, D] from whitened coordinates of the same shape."""
         return self._scaled(x, self._deviation - self._rest_deviation, self._rest_deviation)
+
+    def leading(self, count: int) -> Tensor:
+        """At most `count` rows [k, L*D] in whitened coordinates: the principal directions along which codes vary most.
+
+        Each is as long as the codes' own deviation: for y ~ N(0, I), A (y @ leading) is a typical change of codes.
+        """
+        most = min(count, len(self._deviation))
+        # Variances rise: the last ones are the largest.
+        return (self._directions * (self._own_deviation / self._deviation)[:, None])[-most:].flip(0)
 
     def whitened(self, change: Tensor) -> Tensor:
         """A^-1 d, the inverse of :meth:`unwhitened`."""

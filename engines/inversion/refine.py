@@ -12,8 +12,6 @@ further, the more codes differ in that direction. Warm-up, then a cosine to zero
 from __future__ import annotations
 
 import dataclasses
-import math
-import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -27,6 +25,10 @@ from engines.inversion.iterated_encoder import DEFAULT_PASSES
 from engines.inversion.measure import measured, synthesise
 from engines.inversion.models import InversionModels, as_target
 from engines.inversion.objective import ImageObjective
+from engines.inversion.optimisers.adam import cosine_rate
+from engines.inversion.optimisers.budget import Budget
+from engines.inversion.optimisers.follow import until
+from engines.inversion.optimisers.problem import gradients
 from engines.inversion.options import InversionOptions
 from engines.inversion.prior import CodePrior
 from engines.inversion.result import CANCELLED, InversionProgress
@@ -35,10 +37,8 @@ __all__ = ["DEFAULT_SECONDS", "DEFAULT_STEPS", "run"]
 
 DEFAULT_SECONDS = 6.0
 DEFAULT_STEPS = 100
-PREVIEW_PERIOD_SEC = 1 / 3
 
 LEARNING_RATE = 0.05
-WARM_UP = 0.05  # share of the budget
 BETAS = (0.9, 0.95)
 NEAR_WEIGHT = 0.005
 TYPICAL_WEIGHT = 0.001
@@ -51,47 +51,60 @@ def run(
     options: InversionOptions,
     cancel: CancelToken,
 ) -> Iterator[InversionProgress]:
-    """At most `steps` steps and about `seconds` seconds (never more than one step beyond); with neither, the defaults of both.
+    """At most `steps` steps, `evaluations` pictures and about `seconds` seconds (never more than one step beyond); with none
+    of them, the defaults of steps and seconds.
 
-    With `steps` alone the result does not depend on the clock. Once the encoder has answered, cancelling ends the work
+    Without `seconds` the result does not depend on the clock. Once the encoder has answered, cancelling ends the work
     with the best codes so far and the warning "cancelled"; before that it raises Cancelled.
     """
     cancel.raise_if_cancelled()
-    seconds, steps = options.seconds, options.steps
-    if seconds is None and steps is None:
-        seconds, steps = DEFAULT_SECONDS, DEFAULT_STEPS
+    budget = Budget(options.seconds, options.steps, options.evaluations)
+    if options.seconds is None and options.steps is None and options.evaluations is None:
+        budget = Budget(DEFAULT_SECONDS, DEFAULT_STEPS)
     objective = ImageObjective(models, as_target(models, crop))
-    clock = _Budget(seconds, steps)
 
     passes = encoder_passes(models, objective)
     start = next(passes)
-    yield clock.record(start.image, None)
+    budget.count(steps=0, evaluations=1)
+    yield _record(budget, start.image, None)
     for _ in range(1, DEFAULT_PASSES):
-        if cancel.cancelled or clock.out_of_time:
+        if cancel.cancelled or budget.spent:
             break
         start = min(start, next(passes), key=lambda candidate: candidate.loss)
+        budget.count(steps=0, evaluations=1)
 
     refinement = _Refinement(models, objective, start)
     best = refinement.start
-    while not (cancel.cancelled or clock.spent):
-        candidate = refinement.step(LEARNING_RATE * _schedule(clock.share))
-        clock.step += 1
+    curve = [(budget.evaluated, best.loss)]
+    while not (cancel.cancelled or budget.spent):
+        candidate = refinement.step(LEARNING_RATE * cosine_rate(budget.share))
+        budget.count(steps=1, evaluations=1)
         if candidate.loss < best.loss:
             best = candidate
-        if clock.preview_due:
-            yield clock.record(best.image, best.loss)
+            curve.append((budget.evaluated, best.loss))
+        if budget.preview_due:
+            yield _record(budget, best.image, best.loss)
 
     result = measured(
         models,
         crop,
         best.w_plus,
         method="encoder-refine",
-        seconds=clock.elapsed_sec,
-        steps=clock.step,
+        seconds=budget.elapsed_sec,
+        steps=budget.step,
         seed=options.seed,
-        warnings=(CANCELLED,) if cancel.cancelled and not clock.spent else (),
+        warnings=(CANCELLED,) if cancel.cancelled and not budget.spent else (),
+        evaluations=budget.evaluated,
+        losses=until(curve, budget.evaluated),
+        settings=budget.settings(),
     )
-    yield InversionProgress(_STAGE, clock.step, steps, clock.elapsed_sec, best.loss, result.reconstruction, result)
+    yield InversionProgress(_STAGE, budget.step, budget.steps, budget.elapsed_sec, best.loss, result.reconstruction, result)
+
+
+def _record(budget: Budget, image: Tensor, loss: float | None) -> InversionProgress:
+    budget.previewed()
+    preview = to_uint8(image)[0]
+    return InversionProgress(_STAGE, budget.step, budget.steps, budget.elapsed_sec, loss, preview, share=budget.share)
 
 
 class _Refinement:
@@ -113,8 +126,7 @@ class _Refinement:
 
     def step(self, learning_rate: float) -> Candidate:
         """Makes one step; returns the codes it started from, with their picture and full loss."""
-        # Whatever mode the caller is in, and whatever thread it is: gradients are on here.
-        with torch.inference_mode(False), torch.enable_grad():
+        with gradients():
             w_plus = self._origin + self._prior.unwhitened(self._x)
             image = synthesise(self._models, w_plus)
             near, typical = self._x.square().mean(), self._prior.distance(w_plus)
@@ -123,50 +135,3 @@ class _Refinement:
             self._optimiser.param_groups[0]["lr"] = learning_rate
             self._optimiser.step()
         return Candidate(w_plus.detach(), image.detach(), float(loss.detach()))
-
-
-class _Budget:
-    """Seconds and steps that are left, and when the next preview is due."""
-
-    def __init__(self, seconds: float | None, steps: int | None) -> None:
-        self._seconds, self._steps = seconds, steps
-        self._started = self._previewed = time.perf_counter()
-        self.step = 0
-        """Steps done."""
-
-    @property
-    def elapsed_sec(self) -> float:
-        return time.perf_counter() - self._started
-
-    @property
-    def share(self) -> float:
-        """How much of the budget is used, 0..1."""
-        by_steps = self.step / self._steps if self._steps else 0.0
-        by_time = self.elapsed_sec / self._seconds if self._seconds else 0.0
-        return min(1.0, max(by_steps, by_time))
-
-    @property
-    def out_of_time(self) -> bool:
-        """Whether more than half of one more step would lie beyond the end."""
-        half_step_sec = self.elapsed_sec / (2 * self.step) if self.step else 0.0
-        return self._seconds is not None and self.elapsed_sec + half_step_sec >= self._seconds
-
-    @property
-    def spent(self) -> bool:
-        return self.out_of_time or (self._steps is not None and self.step >= self._steps)
-
-    @property
-    def preview_due(self) -> bool:
-        return time.perf_counter() - self._previewed >= PREVIEW_PERIOD_SEC
-
-    def record(self, image: Tensor, loss: float | None) -> InversionProgress:
-        """A record with a preview, from which the time to the next one counts."""
-        self._previewed = time.perf_counter()
-        return InversionProgress(_STAGE, self.step, self._steps, self.elapsed_sec, loss, to_uint8(image)[0])
-
-
-def _schedule(share: float) -> float:
-    """Linear warm-up, then a cosine to zero."""
-    if share < WARM_UP:
-        return (share + 0.01) / (WARM_UP + 0.01)
-    return 0.5 + 0.5 * math.cos(math.pi * (share - WARM_UP) / (1 - WARM_UP))

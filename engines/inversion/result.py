@@ -12,8 +12,9 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors import SafetensorError
+from safetensors.numpy import load as read_safetensors
+from safetensors.numpy import save as safetensors_bytes
 
 from engines.core.atomic import replacing
 from engines.core.errors import InversionFileError
@@ -109,42 +110,60 @@ class Inversion:
 
     def save(self, path: Path | str) -> None:
         """Writes one safetensors file (arrays, and everything else as JSON in its header), atomically."""
+        with replacing(path) as temporary:
+            temporary.write_bytes(self.to_bytes())
+
+    def to_bytes(self) -> bytes:
+        """The contents of the file that :meth:`save` writes."""
         kept_apart = (*_ARRAYS, "weight_differences")
         facts = {item.name: getattr(self, item.name) for item in fields(self) if item.init and item.name not in kept_apart}
         facts = {name: dict(value) if isinstance(value, Mapping) else value for name, value in facts.items()}
         header = {"format": FORMAT, "version": str(VERSION), "inversion": json.dumps(facts)}
-        with replacing(path) as temporary:
-            arrays = {name: getattr(self, name) for name in _ARRAYS}
-            weights = {_WEIGHTS + name: array for name, array in self.weight_differences.items()}
-            save_file({**arrays, **weights}, temporary, metadata=header)
+        arrays = {name: getattr(self, name) for name in _ARRAYS}
+        weights = {_WEIGHTS + name: array for name, array in self.weight_differences.items()}
+        return safetensors_bytes({**arrays, **weights}, metadata=header)
 
     @staticmethod
     def load(path: Path | str) -> Inversion:
         """Reads what :meth:`save` wrote. Raises InversionFileError, naming the file, for anything else."""
-        again = "make it again with the command invert."
         if not Path(path).is_file():
             raise InversionFileError(f"{path}: there is no such inversion file.")
         try:
-            with safe_open(path, framework="numpy") as file:
-                header = file.metadata() or {}
-                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-        except (SafetensorError, OSError) as error:
-            raise InversionFileError(f"{path}: this is not a whole safetensors file ({error}); {again}") from error
+            data = Path(path).read_bytes()
+        except OSError as error:
+            raise InversionFileError(f"{path}: the file cannot be read ({error.strerror}).") from error
+        return Inversion.from_bytes(data, str(path))
+
+    @staticmethod
+    def from_bytes(data: bytes, name: str) -> Inversion:
+        """Reads what :meth:`to_bytes` made. Raises InversionFileError, naming `name`, for anything else."""
+        again = "make it again with the command invert."
+        try:
+            arrays = read_safetensors(data)
+        except SafetensorError as error:
+            raise InversionFileError(f"{name}: this is not a whole safetensors file ({error}); {again}") from error
+        header = _metadata(data)
         if header.get("format") != FORMAT:
-            raise InversionFileError(f"{path}: this safetensors file holds no inversion; {again}")
+            raise InversionFileError(f"{name}: this safetensors file holds no inversion; {again}")
         if header.get("version") not in _READABLE:
-            raise InversionFileError(f"{path}: format version {header.get('version')}, this program reads {VERSION}; {again}")
+            raise InversionFileError(f"{name}: format version {header.get('version')}, this program reads {VERSION}; {again}")
         try:
             facts = json.loads(header["inversion"])
             facts["warnings"] = tuple(facts["warnings"])
             numbers = [float(facts[name]) for name in ("mse", "perceptual", "seconds")]
             if not all(math.isfinite(number) for number in numbers):
                 raise ValueError("a figure is not finite")
-            weights = {name.removeprefix(_WEIGHTS): array for name, array in arrays.items() if name.startswith(_WEIGHTS)}
-            arrays = {name: array for name, array in arrays.items() if not name.startswith(_WEIGHTS)}
+            weights = {key.removeprefix(_WEIGHTS): array for key, array in arrays.items() if key.startswith(_WEIGHTS)}
+            arrays = {key: array for key, array in arrays.items() if not key.startswith(_WEIGHTS)}
             return Inversion(**facts, **arrays, weight_differences=weights)
         except (KeyError, TypeError, ValueError) as error:
-            raise InversionFileError(f"{path}: damaged contents ({error}); {again}") from error
+            raise InversionFileError(f"{name}: damaged contents ({error}); {again}") from error
+
+
+def _metadata(data: bytes) -> dict[str, str]:
+    """The free texts in the header of a safetensors file: 8 bytes with its length, then JSON."""
+    length = int.from_bytes(data[:8], "little")
+    return json.loads(data[8 : 8 + length]).get("__metadata__") or {}
 
 
 @dataclass(frozen=True)
@@ -152,3 +171,7 @@ class InversionProgress(Progress):
     """A moment of an inversion; the last one carries the result."""
 
     result: Inversion | None = None
+    from_store: bool = False
+    """Whether the result was found ready, from an earlier tuning to the same picture."""
+    share: float | None = None
+    """How much of the whole budget is used, 0..1; None where that is not known."""

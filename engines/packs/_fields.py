@@ -93,6 +93,13 @@ class Fields:
             raise self.error(name, f"a list of {length} numbers", value)
         return tuple(value)
 
+    def optional_numbers(self, name: str, *, length: int) -> tuple[float, ...] | None:
+        """None where the field is missing or null."""
+        if self._left.get(name) is None:
+            self._left.pop(name, None)
+            return None
+        return self.numbers(name, length=length)
+
     def points(self, name: str, *, length: int) -> tuple[tuple[float, float], ...]:
         value = self._list(name)
         good = all(isinstance(p, (list, tuple)) and len(p) == 2 and all(_is_number(c) for c in p) for p in value)

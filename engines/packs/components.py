@@ -80,10 +80,11 @@ _ROWS = (
     ComponentKind("generator", made_by="gan", required=True, build=_generator),
     ComponentKind("discriminator", made_by="gan", required=False, build=_discriminator),
     ComponentKind("statistics", made_by="gan", required=True, build=None),
+    ComponentKind("training_sample", made_by="gan", required=False, build=None),
     ComponentKind("encoder", made_by="encoder", required=True, build=_encoder),
     ComponentKind("latent_classifier", made_by="classifier", required=False, build=_latent_classifier),
     ComponentKind("attribute_predictor", made_by="predictors", required=True, build=_attribute_predictor),
-    ComponentKind("identity", made_by="predictors", required=True, build=_identity),
+    ComponentKind("identity", made_by="predictors", required=False, build=_identity),
     ComponentKind("perceptual", made_by="predictors", required=True, build=_perceptual),
     ComponentKind("edit_maps", made_by="lw", required=True, build=_edit_maps),
 )

@@ -13,8 +13,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load as read_safetensors
 from torch import Tensor, nn
 
+from engines.core.cache import BoundedCache
 from engines.core.errors import LweError, PackFieldError, PackFileMissingError, PackHashError, PackShapeError
-from engines.packs.cache import BoundedCache
 from engines.packs.components import COMPONENTS
 from engines.packs.manifest import MANIFEST_NAME, Component, Manifest
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from engines.predictors.latent_classifier import LatentClassifier
     from engines.predictors.perceptual import PerceptualNetwork
 
-__all__ = ["Pack", "WeightsCache", "build_module", "check_tensors", "expected_statistics"]
+__all__ = ["Pack", "WeightsCache", "build_module", "check_tensors", "expected_table"]
 
 WeightsCache = BoundedCache[Any]
 """Modules and tensor tables by (file, sha256, device), in bytes."""
@@ -50,6 +50,11 @@ class Pack:
     @property
     def id(self) -> str:
         return self.manifest.id
+
+    @property
+    def object_box(self) -> tuple[float, float, float, float] | None:
+        """Where the generator paints its objects (x0, y0, x1, y1), in shares of a side; None where it is not known."""
+        return self.manifest.object_box
 
     def has(self, kind: str) -> bool:
         """Whether the pack has a component of that kind."""
@@ -77,6 +82,11 @@ class Pack:
     def statistics(self) -> Mapping[str, Tensor]:
         """``w_avg`` [D], ``w_plus_mean`` [L, D], ``w_plus_factors`` F [r, L * D]: the covariance of codes is about F^T F."""
         return self._get("statistics")
+
+    @property
+    def training_sample(self) -> Tensor | None:
+        """Some of the pictures that the generator was trained on, uint8 [N, 3, R, R]; None where the pack ships none."""
+        return self._get("training_sample")["images"] if self.has("training_sample") else None
 
     @property
     def encoder(self) -> WPlusEncoder:
@@ -118,7 +128,7 @@ class Pack:
         tensors = _as_float32(_read_verified(self.folder, component, path))
         _check_sizes(kind, component, self.manifest, self.folder / MANIFEST_NAME)
         if COMPONENTS[kind].build is None:
-            check_tensors(tensors, expected_statistics(self.manifest, tensors), path)
+            check_tensors(tensors, expected_table(kind, self.manifest, tensors), path)
             table = {name: tensor.to(self.device) for name, tensor in tensors.items()}
             return table, _bytes(table.values())
         module = build_module(kind, component.config, self.folder / MANIFEST_NAME)
@@ -152,12 +162,26 @@ def check_tensors(tensors: Mapping[str, Tensor], expected: Mapping[str, tuple[in
             raise PackShapeError(f"{path}: {name} has shape {list(got)}, wanted {list(expected[name])}. {advice}")
 
 
-def expected_statistics(manifest: Manifest, tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of the component ``statistics``; the number of factors is the file's own."""
+def expected_table(kind: str, manifest: Manifest, tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of a component that is a set of tensors, whose number of rows is the file's own."""
+    return _TABLES[kind](manifest, tensors)
+
+
+def _statistics(manifest: Manifest, tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
     layers, dim = manifest.latent.layers, manifest.latent.dim
-    factors = tensors.get("w_plus_factors")
-    rank = factors.shape[0] if factors is not None and factors.dim() else 1
+    rank = _rows(tensors.get("w_plus_factors"))
     return {"w_avg": (dim,), "w_plus_mean": (layers, dim), "w_plus_factors": (rank, layers * dim)}
+
+
+def _training_sample(manifest: Manifest, tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    return {"images": (_rows(tensors.get("images")), 3, manifest.resolution, manifest.resolution)}
+
+
+_TABLES = {"statistics": _statistics, "training_sample": _training_sample}
+
+
+def _rows(tensor: Tensor | None) -> int:
+    return tensor.shape[0] if tensor is not None and tensor.dim() else 1
 
 
 def _read_verified(folder: Path, component: Component, path: Path) -> dict[str, Tensor]:

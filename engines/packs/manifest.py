@@ -11,6 +11,7 @@ from typing import Any
 
 from engines.core.errors import PackFieldError, PackFileMissingError, PackVersionError
 from engines.core.paths import packs_dir
+from engines.inversion.requirements import offered_methods
 from engines.packs._fields import Fields
 from engines.packs.components import COMPONENTS, REQUIRED_KINDS
 
@@ -30,13 +31,13 @@ __all__ = [
     "read_manifest",
 ]
 
-FORMAT = 1
-"""The newest manifest format that is understood."""
+FORMAT = 2
+"""The newest manifest format that is understood. Format 1 listed inversion methods, which now follow from the components."""
 MANIFEST_NAME = "manifest.json"
 
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_GROUPS = ("expression", "hair", "accessories", "person")
+_GROUPS = ("expression", "hair", "accessories", "person", "digits", "object", "background")
 _SPACES = ("z", "w", "w+")
 _DTYPES = ("float16", "float32")
 
@@ -60,7 +61,7 @@ class Attribute:
     name: str
     """For people."""
     group: str
-    """expression, hair, accessories or person."""
+    """What it is about: expression, hair, accessories, person; digits; object, background."""
     prevalence: float
     """Share of the training pictures that have it, 0 to 1."""
     exclusive: tuple[str, ...]
@@ -135,8 +136,8 @@ class Manifest:
     attributes: tuple[Attribute, ...]
     preprocessing: Preprocessing
     alignment: AlignmentRecipe
-    methods: tuple[str, ...]
-    """Inversion methods that fit this pack."""
+    object_box: tuple[float, float, float, float] | None
+    """Where the generator paints its objects (mean centre, usual size): (x0, y0, x1, y1) in shares of a side, None: unknown."""
     components: Mapping[str, Component] = field(hash=False)
     licences: Mapping[str, str] = field(hash=False)
 
@@ -144,6 +145,11 @@ class Manifest:
     def missing_kinds(self) -> tuple[str, ...]:
         """Required components that the pack does not have (yet)."""
         return tuple(kind for kind in REQUIRED_KINDS if kind not in self.components)
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Inversion methods that the pack's components allow."""
+        return offered_methods(self.components)
 
     def to_json(self) -> dict[str, Any]:
         """The dict that :func:`parse_manifest` reads back."""
@@ -198,6 +204,8 @@ def parse_manifest(text: str, path: Path) -> Manifest:
         raise PackVersionError(
             f"{path} has format {written_format}, this version reads up to {FORMAT}: update Latent Wasserstein Editor."
         )
+    if written_format == 1:
+        fields.texts("methods")
     manifest = Manifest(
         id=fields.text("id", pattern=_ID),
         title=fields.text("title"),
@@ -207,7 +215,7 @@ def parse_manifest(text: str, path: Path) -> Manifest:
         attributes=tuple(_attribute(entry) for entry in fields.objects("attributes")),
         preprocessing=_preprocessing(fields.object("preprocessing")),
         alignment=_alignment(fields.object("alignment")),
-        methods=fields.texts("methods"),
+        object_box=_object_box(fields),
         components={kind: _component(entry) for kind, entry in fields.named_objects("components", known=COMPONENTS)},
         licences=fields.text_table("licences"),
     )
@@ -255,6 +263,13 @@ def _alignment(fields: Fields) -> AlignmentRecipe:
         detector=fields.text("detector", choices=("mtcnn",)),
     )
     return fields.end(recipe)
+
+
+def _object_box(fields: Fields) -> tuple[float, float, float, float] | None:
+    box = fields.optional_numbers("object_box", length=4)
+    if box is not None and not (0 <= box[0] < box[2] <= 1 and 0 <= box[1] < box[3] <= 1):
+        raise fields.error("object_box", "x0, y0, x1, y1 with 0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1", list(box))
+    return box
 
 
 def _component(fields: Fields) -> Component:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import torch
 
+from engines.core.cache import BoundedCache
 from engines.core.errors import PackNotFoundError
 from engines.core.paths import packs_dir
-from engines.packs.cache import BoundedCache
 from engines.packs.load import Pack, WeightsCache
 from engines.packs.manifest import MANIFEST_NAME, Manifest, list_manifests, manifest_text, parse_manifest
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from engines.core.atomic import replacing, write_json
 from engines.core.errors import PackFieldError
 from engines.packs.components import COMPONENTS
-from engines.packs.load import build_module, check_tensors, expected_statistics
+from engines.packs.load import build_module, check_tensors, expected_table
 from engines.packs.manifest import FORMAT, MANIFEST_NAME, Manifest, parse_manifest, read_manifest
 
 __all__ = ["create_manifest", "update_manifest", "write_component"]
@@ -33,8 +33,8 @@ def create_manifest(
     attributes: Sequence[Mapping[str, Any]],
     preprocessing: Mapping[str, Any],
     alignment: Mapping[str, Any],
-    methods: Sequence[str],
     licences: Mapping[str, str],
+    object_box: Sequence[float] | None = None,
 ) -> Manifest:
     """Writes the manifest of a new pack without components; the fields are those of :class:`Manifest` in JSON form.
 
@@ -52,7 +52,7 @@ def create_manifest(
         "attributes": [dict(attribute) for attribute in attributes],
         "preprocessing": dict(preprocessing),
         "alignment": dict(alignment),
-        "methods": list(methods),
+        "object_box": object_box,
         "components": {},
         "licences": dict(licences),
     }
@@ -96,7 +96,7 @@ def write_component(
     tensors = {name: _storable(name, tensor, half=half) for name, tensor in state.items()}
     config = json.loads(json.dumps(config))
     if COMPONENTS[kind].build is None:
-        expected = expected_statistics(manifest, tensors)
+        expected = expected_table(kind, manifest, tensors)
     else:
         network = build_module(kind, config, path)
         expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}

@@ -1,11 +1,11 @@
-"""Perceptual network: a distance between pictures in the features of a network that knows faces.
+"""Perceptual network: a distance between pictures in the features of a network that knows pictures of the pack's kind.
 
 The form is that of LPIPS (Zhang et al. 2018, Eq. 1) with uniform weights: at every stage features are scaled to
 unit length over channels, and
 
     d(a, b) = mean over stages of mean over positions of ||f_s(a) - f_s(b)||^2 .
 
-Its trunk was trained on renders only, to tell their attributes and continuous factors (pose, light, expression, age).
+Its trunk was trained on renders only, to tell their attributes, classes and continuous factors (pose, light, place, size).
 """
 
 from __future__ import annotations
@@ -43,8 +43,13 @@ class PerceptualNetwork(nn.Module):
 
     def distance_to(self, image: Tensor, target_features: Sequence[Tensor]) -> Tensor:
         """Distances [N] of images to a target whose :meth:`features` are known."""
-        terms = [(a - b).square().sum(1).mean((1, 2)) for a, b in zip(self.features(image), target_features, strict=True)]
+        terms = [m.mean((1, 2)) for m in self._stage_maps(image, target_features)]
         return torch.stack([t.float() for t in terms]).mean(0)
+
+    def distance_maps(self, image: Tensor, target_features: Sequence[Tensor]) -> list[Tensor]:
+        """Maps [N, 1, h, w] of every stage; the sum of their means is :meth:`distance_to`."""
+        maps = self._stage_maps(image, target_features)
+        return [m[:, None] / len(maps) for m in maps]
 
     def distance(self, a: Tensor, b: Tensor) -> Tensor:
         """Distances [N], 0 for equal pictures."""
@@ -52,3 +57,7 @@ class PerceptualNetwork(nn.Module):
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
         return self.distance(a, b)
+
+    def _stage_maps(self, image: Tensor, target_features: Sequence[Tensor]) -> list[Tensor]:
+        """||f_s(image) - f_s(target)||^2 at every position of every stage, [N, h, w]."""
+        return [(a - b).square().sum(1) for a, b in zip(self.features(image), target_features, strict=True)]

@@ -18,7 +18,7 @@ class AttributeInfo:
     name: str
     """For people: ``Eyeglasses``, ``Gray hair``."""
     group: str
-    """expression, hair, accessories or person."""
+    """What it is about: expression, hair, accessories, person; digits; object, background."""
     alpha_min: float
     alpha_max: float
     calibrated_alpha: float
@@ -38,6 +38,12 @@ class PackInfo:
     attributes: tuple[AttributeInfo, ...]
     methods: tuple[str, ...]
     """Inversion methods."""
+    spaces: tuple[str, ...]
+    """Latent spaces that can be searched: z, w, w+."""
+    faces: bool
+    """Whether a picture is brought into position by a face in it."""
+    identity: bool
+    """Whether it can tell how much two pictures show the same person."""
     bytes: int
     """Size of all weights on disk."""
 
@@ -58,5 +64,8 @@ def info_of(manifest: Manifest) -> PackInfo:
             AttributeInfo(a.id, a.name, a.group, a.alpha_min, a.alpha_max, a.calibrated_alpha) for a in manifest.attributes
         ),
         methods=tuple(manifest.methods),
+        spaces=tuple(manifest.latent.spaces),
+        faces=manifest.alignment.kind == "five-points",
+        identity="identity" in manifest.components,
         bytes=sum(component.bytes for component in manifest.components.values()),
     )

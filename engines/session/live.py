@@ -13,11 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from engines.core.cache import BoundedCache
+from engines.generators.weight_differences import bytes_of, tuned
 from engines.imaging.convert import to_tensor, to_uint8
 from engines.inversion.result import Inversion
-from engines.packs.cache import BoundedCache
 from engines.packs.load import Pack
 from engines.session.state import EditState, Frame
 
@@ -28,59 +29,72 @@ __all__ = ["render"]
 class _Unedited:
     """What is known of an inversion before any slider moves."""
 
+    tuned_generator: nn.Module | None
+    """The pack's generator with the inversion's own weights; None for an inversion that has none."""
     w_plus: Tensor
     """[1, L, D], where the pack's weights are."""
     probabilities: Mapping[str, float]
     """Attribute id -> probability in the reconstruction."""
-    identity: Tensor
-    """Unit embedding [1, E] of the reconstruction."""
+    identity: Tensor | None
+    """Unit embedding [1, E] of the reconstruction; None where the pack has no identity network."""
 
 
-# Some 10 kB each.
-_unedited: BoundedCache[_Unedited] = BoundedCache(256)
+_CODES_BYTES = 1 << 20
+"""What an inversion counts for beside its tuned weights: far more than it needs, so that no more than 256 are kept."""
+_unedited: BoundedCache[_Unedited] = BoundedCache(256 * _CODES_BYTES)
 
 
 def render(pack: Pack, inversion: Inversion, state: EditState) -> Frame:
     """The frame of a valid state. The unedited state gives `inversion.reconstruction`, bit for bit."""
     started = time.perf_counter()
     key = (pack.weights_hash, str(pack.device), inversion.id)
-    before = _unedited.get(key, lambda: (_prepare(pack, inversion), 1))
+    before = _unedited.get(key, lambda: (_prepare(pack, inversion), _CODES_BYTES + bytes_of(inversion.weight_differences)))
     if state.edited:
-        image = _edited(pack, before.w_plus, state)
+        image = _edited(pack, before, state)
         probabilities, identity = _judged(pack, image)
-        similarity = float((identity * before.identity).sum())
     else:
-        image, probabilities, similarity = inversion.reconstruction, before.probabilities, 1.0
+        image, probabilities, identity = inversion.reconstruction, before.probabilities, before.identity
     return Frame(
         state=state,
         image=image,
         attributes=probabilities,
-        identity_similarity=similarity,
+        identity_similarity=_similarity(before.identity, identity, same=not state.edited),
         render_ms=(time.perf_counter() - started) * 1000,
     )
 
 
 def _prepare(pack: Pack, inversion: Inversion) -> _Unedited:
     w_plus = torch.from_numpy(inversion.w_plus.copy())[None].to(pack.device)
-    return _Unedited(w_plus, *_judged(pack, inversion.reconstruction))
+    differences = inversion.weight_differences
+    return _Unedited(
+        tuned(pack.generator, differences) if differences else None, w_plus, *_judged(pack, inversion.reconstruction)
+    )
 
 
-def _edited(pack: Pack, w_plus: Tensor, state: EditState) -> np.ndarray:
+def _edited(pack: Pack, before: _Unedited, state: EditState) -> np.ndarray:
     """The edited picture, uint8 [R, R, 3], read-only."""
-    maps, generator = pack.edit_maps, pack.generator
+    maps, generator = pack.edit_maps, before.tuned_generator or pack.generator
     # Entered in every call, for it is kept per thread, and only around the arithmetic: weights that were read inside could
     # never take part in a gradient.
     with torch.inference_mode():
-        edited = maps.edit(w_plus, dict(state.alphas), state.layers)
+        edited = maps.edit(before.w_plus, dict(state.alphas), state.layers)
         image = to_uint8(generator.synthesis(edited, noise_mode="const"))[0]
     image.flags.writeable = False
     return image
 
 
-def _judged(pack: Pack, image: np.ndarray) -> tuple[dict[str, float], Tensor]:
-    """Attribute probabilities, and the identity embedding [1, E], of a picture as the user sees it."""
-    predictor, identity = pack.attribute_predictor, pack.identity
+def _similarity(before: Tensor | None, after: Tensor | None, *, same: bool) -> float | None:
+    """Cosine of two unit embeddings, exactly 1 for the same picture; None where there are none."""
+    if before is None or after is None:
+        return None
+    return 1.0 if same else float((after * before).sum())
+
+
+def _judged(pack: Pack, image: np.ndarray) -> tuple[dict[str, float], Tensor | None]:
+    """Attribute probabilities, and the identity embedding [1, E] where the pack has one, of a picture as the user sees it."""
+    predictor, identity = pack.attribute_predictor, pack.identity if pack.has("identity") else None
     with torch.inference_mode():
         seen = to_tensor(np.array(image)).to(pack.device)
         probabilities = predictor.probabilities(seen)[0].tolist()
-        return dict(zip(predictor.attributes, probabilities, strict=True)), identity(seen)
+        embedding = None if identity is None else identity(seen)
+        return dict(zip(predictor.attributes, probabilities, strict=True)), embedding

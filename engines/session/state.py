@@ -26,7 +26,7 @@ class EditState:
     layers: tuple[int, int] | None = None
     """(first, end): the style layers ``first <= l < end`` that edits may change; None for all."""
     tuned_id: str | None = None
-    """Weights tuned for this picture, None for the pack's own."""
+    """The inversion whose weights paint it: itself where the generator was tuned to its picture, None for the pack's own."""
 
     def __post_init__(self) -> None:
         pairs = [(str(name), float(alpha)) for name, alpha in self.alphas]
@@ -64,8 +64,9 @@ class Frame:
     """uint8 RGB [R, R, 3], read-only."""
     attributes: Mapping[str, float]
     """Attribute id -> probability in `image`, 0..1."""
-    identity_similarity: float
-    """Cosine of the identity features of `image` and of the reconstruction; 1 is the same person."""
+    identity_similarity: float | None
+    """Cosine of the identity features of `image` and of the reconstruction; 1 is the same person. None for packs of other
+    things than persons: there is no identity to compare."""
     render_ms: float
 
 

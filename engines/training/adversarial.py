@@ -3,7 +3,8 @@
 Two judges: StyleGAN2's discriminator (non-saturating logistic loss, lazy R1), which the pack keeps, and heads on the
 features of the pack's perceptual network (hinge loss, :mod:`engines.training.projected`), which say useful things from the
 first steps on. Fakes are a third each M(z), style-mixed codes of real pictures, and codes of real pictures, so that what
-inversion will use is polished too. The encoder stays fixed: it is the anchor that keeps expressions.
+inversion will use is polished too. Encoder and mapping network stay fixed: they are the anchor that keeps expressions, and
+a mapping network that is trained against the judges leaves the codes of real pictures within a thousand steps.
 """
 
 from __future__ import annotations
@@ -40,11 +41,9 @@ _R1_GAMMA = 0.3
 # Weaker, expressions are lost while textures sharpen.
 _RECONSTRUCTION_WEIGHT = 10.0
 _PERCEPTUAL_WEIGHT = 2.0
-_PROJECTED_WEIGHT = 0.5
+_PROJECTED_WEIGHT = 0.3
 _PEAK_RATE = 1.5e-3
 _HEADS_RATE = 5e-4
-# The mapping network's own learning-rate multiplier is .01: relative to its weights this is the pace of the synthesis.
-_MAPPING_RATE = 0.05
 # The discriminators alone first: fresh ones have nothing to say.
 _WARM_UP_STEPS = 150
 
@@ -54,6 +53,7 @@ def train_adversarial(
     discriminator: Discriminator,
     *,
     images: np.ndarray,
+    mirror: bool,
     held_out: np.ndarray,
     perceptual: PerceptualNetwork | None,
     weight_map: Tensor,
@@ -63,7 +63,7 @@ def train_adversarial(
     state: dict[str, Any],
 ) -> int:
     """Trains generator and discriminator in place; returns the real pictures seen."""
-    batches = PictureBatches(images, seed=arguments.seed + 101)
+    batches = PictureBatches(images, seed=arguments.seed + 101, mirror=mirror)
     encoder = model.encoder_ema.model.eval().requires_grad_(False)
     duel = _Duel(model.generator, discriminator, perceptual, weight_map, seed=arguments.seed)
     duel.load(state)
@@ -114,7 +114,6 @@ class _Duel:
         self._rates: list[float] = []
         self._optimisers: list[torch.optim.Optimizer] = []
         self._add(generator.synthesis, _PEAK_RATE, 0.99)
-        self._add(generator.mapping, _MAPPING_RATE, 0.99)
         self._add(discriminator, _PEAK_RATE * correction, 0.99**correction)
         if self._projected is not None:
             self._add(self._projected, _HEADS_RATE, 0.99)
@@ -145,9 +144,10 @@ class _Duel:
         """One step of the discriminators and, after the warm-up, one of the generator on the same fakes."""
         trains_generator = step >= _WARM_UP_STEPS
         z = torch.randn(_MAPPED, self._generator.config.z_dim, generator=draw)
-        with torch.set_grad_enabled(trains_generator):
+        with torch.no_grad():
             mapped = self._generator.broadcast(self._generator.mapping(z))
-            fake_codes = torch.cat([mapped, _mixed(codes[:_MIXED], draw), codes[-_KEPT:]])
+            fake_codes = torch.cat([mapped, _mixed(codes[:_MIXED], draw), _half_flat(codes[-_KEPT:])])
+        with torch.set_grad_enabled(trains_generator):
             pictures = self._generator.synthesis(fake_codes, noise_mode="random", dtype=torch.bfloat16)
         losses = self._discriminate(pictures.detach()[: len(real)], real, draw)
         if step % _R1_INTERVAL == 0:
@@ -167,12 +167,12 @@ class _Duel:
             hinge = hinge_loss(logits[len(fake) :], logits[: len(fake)])
             losses["projected_d"] = hinge.item() / logits.shape[1]
             loss = loss + hinge
-        self._update(loss, self._optimisers[2:])
+        self._update(loss, self._optimisers[1:])
         return losses
 
     def _regularise(self, real: Tensor) -> None:
         penalty = r1_penalty(lambda x: self._plain(x), real).mean()
-        self._update(penalty * (0.5 * _R1_GAMMA * _R1_INTERVAL), self._optimisers[2:3])
+        self._update(penalty * (0.5 * _R1_GAMMA * _R1_INTERVAL), self._optimisers[1:2])
 
     def _generate(self, pictures: Tensor, kept: Tensor, draw: torch.Generator) -> dict[str, float]:
         judges = [self._plain, *([] if self._projected is None else [self._projected])]
@@ -189,7 +189,7 @@ class _Duel:
         if self._perceptual is not None:
             with autocast():
                 keeping = keeping + _PERCEPTUAL_WEIGHT * self._perceptual.distance(pictures[-len(kept) :], kept).mean()
-        self._update(loss + _RECONSTRUCTION_WEIGHT * keeping, self._optimisers[:2])
+        self._update(loss + _RECONSTRUCTION_WEIGHT * keeping, self._optimisers[:1])
         for judge in judges:
             judge.requires_grad_(True)
         return {**losses, "reconstruction": keeping.item()}
@@ -213,6 +213,12 @@ def _mixed(codes: Tensor, draw: torch.Generator) -> Tensor:
     layers = codes.shape[1]
     crossover = torch.randint(1, layers + 1, (len(codes), 1, 1), generator=draw)
     return torch.where(torch.arange(layers)[None, :, None] < crossover, codes, codes.roll(1, 0))
+
+
+def _half_flat(codes: Tensor) -> Tensor:
+    """Every other code with one w for all layers: that is what the mapping network gives, and must be kept as well."""
+    flat = codes.mean(1, keepdim=True).expand_as(codes)
+    return torch.where(torch.arange(len(codes))[:, None, None] % 2 == 0, codes, flat)
 
 
 @torch.inference_mode()

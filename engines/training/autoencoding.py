@@ -1,4 +1,4 @@
-"""First stage of ``train gan``: the synthesis network as decoder of a Sinkhorn autoencoder, grown 32 to 128 px.
+"""First stage of ``train gan``: the synthesis network as decoder of a Sinkhorn autoencoder, grown from 32 px to full size.
 
 Adversarial training from scratch needs a million pictures; an autoencoder whose decoder is the StyleGAN2 synthesis
 network gets there an order of magnitude faster, and its code distribution is then given to the mapping network.
@@ -31,7 +31,7 @@ from engines.training.ema import Ema
 from engines.training.runs import Run
 from engines.training.schedule import Schedule, learning_rate
 
-__all__ = ["Autoencoder", "face_weight_map", "held_out_mse", "reconstruct", "train_autoencoder"]
+__all__ = ["Autoencoder", "held_out_mse", "reconstruct", "train_autoencoder"]
 
 _LATENT_NOISE = 0.15
 _OFFSET_PENALTY = 2e-2
@@ -67,33 +67,11 @@ class Autoencoder:
             module.load_state_dict(state[name])
 
 
-def face_weight_map(points: np.ndarray, size_px: int, *, gain: float = 3.0) -> Tensor:
-    """Where a reconstruction matters: [1, 1, S, S] of mean 1, higher over the face and highest at eyes and mouth.
-
-    points: [5, 2] landmarks (eyes, nose, mouth corners) in pixels of `size_px`.
-    """
-    y, x = torch.meshgrid(torch.arange(size_px) + 0.5, torch.arange(size_px) + 0.5, indexing="ij")
-
-    def blob(centre: np.ndarray, radius: float) -> Tensor:
-        return torch.exp(-((x - float(centre[0])) ** 2 + (y - float(centre[1])) ** 2) / (2 * radius**2))
-
-    unit = size_px / 128
-    weight = 1 + gain * 0.7 * blob(points.mean(0), 26 * unit)
-    for centre in (
-        points[0],
-        points[1],
-        points[3:].mean(0),
-        0.7 * points[3] + 0.3 * points[4],
-        0.3 * points[3] + 0.7 * points[4],
-    ):
-        weight = weight + gain * blob(centre, 6.5 * unit)
-    return (weight / weight.mean())[None, None]
-
-
 def train_autoencoder(
     model: Autoencoder,
     *,
     images: np.ndarray,
+    mirror: bool,
     held_out: np.ndarray,
     perceptual: PerceptualNetwork | None,
     weight_map: Tensor,
@@ -104,8 +82,11 @@ def train_autoencoder(
     arguments: argparse.Namespace,
     state: dict[str, Any],
 ) -> int:
-    """Trains in place and returns the pictures seen; `rates` are the peaks for generator and encoder (Adam .9, .99)."""
-    batches = PictureBatches(images, seed=arguments.seed)
+    """Trains in place and returns the pictures seen.
+
+    mirror: whether half of the pictures are mirrored. rates: the peaks for generator and encoder (Adam .9, .99).
+    """
+    batches = PictureBatches(images, seed=arguments.seed, mirror=mirror)
     optimisers = [
         torch.optim.Adam(module.parameters(), lr=rate, betas=(0.9, 0.99), fused=True)
         for module, rate in zip((model.generator, model.encoder), rates, strict=True)

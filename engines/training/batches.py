@@ -1,4 +1,4 @@
-"""Seeded batches of rendered pictures, mirrored at random."""
+"""Seeded batches of rendered pictures, mirrored at random where they may be."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BATCH = 50
 class PictureBatches:
     """Random batches of uint8 pictures [N, S, S, 3]. Batch `step` depends on (seed, step) alone: a run resumes anywhere."""
 
-    def __init__(self, images: np.ndarray, *, seed: int, mirror: bool = True) -> None:
+    def __init__(self, images: np.ndarray, *, seed: int, mirror: bool) -> None:
         self.images = images
         self._seed = seed
         self._mirror = mirror
@@ -36,7 +36,7 @@ class PictureBatches:
         return np.array([self._orders[int(e)][p % size] for e, p in zip(epochs, positions, strict=True)])
 
     def batch(self, step: int, count: int) -> tuple[np.ndarray, Tensor]:
-        """Indices [count] and images [count, 3, S, S] in [-1, 1], half of them mirrored."""
+        """Indices [count] and images [count, 3, S, S] in [-1, 1], half of them mirrored where asked for."""
         indices = self.indices(step, count)
         pictures = np.stack([self.images[i] for i in indices])
         images = to_tensor(pictures)

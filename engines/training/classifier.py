@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Trains on codes of the training pictures and their mirror images; writes ``latent_classifier``."""
+    """Trains on codes of the training pictures, and of their mirror images where they may be; writes ``latent_classifier``."""
     hidden = [int(h) for h in arguments.hidden.split(",")]
     training, schedule = open_run(arguments, "classifier", {"hidden": hidden})
     pack = open_pack(arguments.pack)
@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     source = provenance(
         arguments,
         images_seen=steps * _BATCH,
-        data=f"encoder codes of {len(train) // 2} renders and their mirror images",
+        data=train.origin,
         data_licence=train.data_licence,
         metrics=metrics,
     )

@@ -18,6 +18,7 @@ from engines.core.progress import Progress, ProgressCallback
 from engines.data.sets import rendered_set
 from engines.packs.load import Pack
 from engines.training.batches import over_pictures
+from engines.training.pack_definitions import definition
 
 __all__ = ["CodeSet", "code_set"]
 
@@ -33,6 +34,15 @@ class CodeSet:
     attributes: tuple[str, ...]
     """The K columns of `labels`."""
     data_licence: str
+    mirrored: bool = False
+    """Whether the second half are the codes of the first half's mirror images."""
+
+    @property
+    def origin(self) -> str:
+        """What the codes are, in words."""
+        if self.mirrored:
+            return f"encoder codes of {len(self) // 2} renders and their mirror images"
+        return f"encoder codes of {len(self)} renders"
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -45,18 +55,19 @@ class CodeSet:
 def code_set(
     pack: Pack, split: str, n: int, *, mirrored: bool = False, progress: ProgressCallback, data: str | None = None
 ) -> CodeSet:
-    """Codes of the first `n` pictures of a split of the rendered set `data` (the pack's own by default).
+    """Codes of the first `n` pictures of a split of the rendered set `data` (by default the one that the pack learns from).
 
-    mirrored: adds the mirrored pictures, N = 2 n; every attribute of a face survives mirroring.
+    mirrored: adds the mirrored pictures, N = 2 n, where they belong to the set too.
     The codes are kept under ``<data dir>/codes``, named by the encoder's hash and what the pictures are: another encoder
     or other pictures make another file.
     """
-    data = data or pack.id
+    data = data or definition(pack.id).data
     rendered = rendered_set(data, split, n, progress=progress)
+    mirrored = mirrored and rendered.data.may_mirror
     count = min(n, len(rendered.images))
     images, labels = rendered.images[:count], np.asarray(rendered.labels[:count], bool)
     passes = [_cached(pack, images, f"{data}-{split}", flip, progress) for flip in ((False, True) if mirrored else (False,))]
-    return CodeSet(torch.cat(passes), np.concatenate([labels] * len(passes)), tuple(rendered.attributes), rendered.licence)
+    return CodeSet(torch.cat(passes), np.concatenate([labels] * len(passes)), rendered.attributes, rendered.licence, mirrored)
 
 
 def _cached(pack: Pack, images: np.ndarray, name: str, mirrored: bool, progress: ProgressCallback) -> Tensor:

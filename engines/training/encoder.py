@@ -3,7 +3,7 @@
 Half of every batch are renders, seen through the degradations of photographs with the clean render as target; the
 other half are the generator's own samples, whose codes are known. One more pass sees the reconstruction (ReStyle).
 
-    loss = pyramid L1 + perceptual + identity (1 - cos) + adversarial + latent (generated half)
+    loss = pyramid L1 + perceptual + identity (1 - cos, where the pack has that network) + adversarial + latent (generated half)
            + an offset penalty that keeps codes near one w for all layers (e4e's regularity: such codes edit better)
 """
 
@@ -27,7 +27,6 @@ from engines.packs.load import Pack
 from engines.packs.registry import open_pack
 from engines.packs.write import write_component
 from engines.training.augment import degrade
-from engines.training.autoencoding import face_weight_map
 from engines.training.batches import PictureBatches, over_pictures
 from engines.training.common import (
     add_common_arguments,
@@ -64,15 +63,16 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Trains on from the pack's present encoder; writes ``encoder`` and ``statistics``."""
     training, schedule = open_run(arguments, "encoder", {"offset_penalty": arguments.offset_penalty})
     pack = open_pack(arguments.pack)
-    train = rendered_set(arguments.pack, "train", arguments.pictures, progress=arguments.progress)
-    validation = rendered_set(arguments.pack, "validation", held_out_count(arguments), progress=arguments.progress)
+    row = definition(arguments.pack)
+    train = rendered_set(row.data, "train", arguments.pictures, progress=arguments.progress)
+    validation = rendered_set(row.data, "validation", held_out_count(arguments), progress=arguments.progress)
     held_out = np.asarray(validation.images[:200])
     encoder = WPlusEncoder.from_config(pack.encoder.config_json())
     encoder.load_state_dict(pack.encoder.state_dict())
     step_of = _Step(pack, encoder, arguments)
     ema = Ema(encoder, half_life_steps=300)
     optimiser = torch.optim.Adam(encoder.parameters(), lr=_PEAK_RATE, betas=(0.9, 0.99), fused=True)
-    batches = PictureBatches(train.images, seed=arguments.seed + 31)
+    batches = PictureBatches(train.images, seed=arguments.seed + 31, mirror=train.data.may_mirror)
     step, before = 0, 0.0
     if state := training.load_checkpoint():
         encoder.load_state_dict(state["encoder"])
@@ -114,7 +114,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     source = provenance(
         arguments,
         images_seen=step * _BATCH,
-        data=f"{arguments.pack} train, {len(train.images)} renders, and samples of the generator",
+        data=f"{row.data} train, {len(train.images)} renders, and samples of the generator",
         data_licence=train.licence,
         initialised_from=f"the encoder of the pack's weights {pack.weights_hash}",
         metrics=figures,
@@ -135,10 +135,9 @@ class _Step:
         self.discriminator = type(pack.discriminator).from_config(pack.discriminator.config_json())
         self.discriminator.load_state_dict(pack.discriminator.state_dict())
         self.optimiser = torch.optim.Adam(self.discriminator.parameters(), lr=5e-4, betas=(0.0, 0.99))
-        freeze(pack.perceptual)
-        freeze(pack.identity)
-        points = np.array(definition(arguments.pack)["alignment"]["points"])
-        self.weight_map = face_weight_map(points, encoder.config.resolution)
+        self.perceptual = freeze(pack.perceptual)
+        self.identity = freeze(pack.identity) if pack.has("identity") else None
+        self.weight_map = definition(arguments.pack).weight_map(encoder.config.resolution)
 
     def __call__(self, real: Tensor, step: int) -> tuple[Tensor, dict[str, float]]:
         draw = torch_generator(self.seed, 37, step)
@@ -163,11 +162,12 @@ class _Step:
         parts = {
             "pixel": self._pixel(picture, target) + 0.5 * self._pixel(better, target),
             "perceptual": self._perceptual(torch.cat([picture, better]), torch.cat([target, target])),
-            "identity": self._identity(picture, target),
             "adversarial": self._adversarial(picture, real, step),
             "latent": (first[-quarter:] - known).square().mean(),
             "offsets": offsets.square().mean() + (second - second.mean(1, keepdim=True)).square().mean(),
         }
+        if self.identity is not None:
+            parts["identity"] = self._identity(picture, target)
         loss = sum(self.weights.get(name, 1.0) * part for name, part in parts.items())
         return loss, {name: part.item() for name, part in parts.items()}
 
@@ -179,11 +179,11 @@ class _Step:
 
     def _perceptual(self, picture: Tensor, target: Tensor) -> Tensor:
         with autocast():
-            return self.pack.perceptual.distance(picture, target).mean()
+            return self.perceptual.distance(picture, target).mean()
 
     def _identity(self, picture: Tensor, target: Tensor) -> Tensor:
         with autocast():
-            return (1 - self.pack.identity.similarity(self.pack.identity(picture), self.pack.identity(target))).mean()
+            return (1 - self.identity.similarity(self.identity(picture), self.identity(target))).mean()
 
     def _adversarial(self, picture: Tensor, real: Tensor, step: int) -> Tensor:
         if step % _DISCRIMINATOR_INTERVAL == 0:

@@ -17,36 +17,22 @@ from safetensors.torch import load_file
 
 from engines.core.errors import OptionError, RunError
 from engines.data.sets import rendered_set
-from engines.encoders.w_plus import EncoderConfig, WPlusEncoder
-from engines.generators.stylegan2 import Discriminator, Generator, StyleGAN2Config
+from engines.encoders.w_plus import WPlusEncoder
+from engines.generators.stylegan2 import Discriminator, Generator
 from engines.packs.registry import open_pack
 from engines.packs.write import write_component
 from engines.training.adversarial import train_adversarial
-from engines.training.autoencoding import Autoencoder, face_weight_map, held_out_mse, train_autoencoder
+from engines.training.autoencoding import Autoencoder, held_out_mse, train_autoencoder
 from engines.training.batches import over_pictures
 from engines.training.common import add_common_arguments, autocast, freeze, held_out_count, open_run, pack_folder, provenance
 from engines.training.mapping_fit import fit_mapping
 from engines.training.pack_definitions import definition, ensure_pack
 from engines.training.statistics import STATISTICS_PICTURES, latent_statistics
 
-__all__ = ["ENCODER_CONFIG", "GENERATOR_CONFIG", "HELP", "add_arguments", "run"]
+__all__ = ["HELP", "add_arguments", "run"]
 
 HELP = "generator, discriminator, first encoder and latent statistics"
 
-# Channels double as the resolution halves, so that every level costs about the same.
-GENERATOR_CONFIG = StyleGAN2Config(
-    resolution=128,
-    z_dim=192,
-    w_dim=192,
-    mapping_layers=4,
-    channels={4: 192, 8: 192, 16: 112, 32: 64, 64: 32, 128: 16},
-    linear_w=True,
-)
-ENCODER_CONFIG = EncoderConfig(resolution=128, layers=12, dim=192, channels={4: 224, 8: 160, 16: 96, 32: 56, 64: 32, 128: 16})
-# The discriminator may be wider than the generator: it is not used live.
-_DISCRIMINATOR_CONFIG = StyleGAN2Config(
-    resolution=128, z_dim=192, w_dim=192, mapping_layers=4, channels={4: 192, 8: 192, 16: 128, 32: 80, 64: 48, 128: 24}
-)
 _SHARES = {"autoencoding": 0.6, "mapping": 0.1, "adversarial": 0.3}
 _SCRATCH_RATES = (2e-2, 1e-3)
 _CONTINUED_RATES = (6e-3, 7e-4)
@@ -71,28 +57,31 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Trains the stages in order and writes the components."""
     if arguments.init and arguments.from_pack:
         raise OptionError("--init and --from-pack exclude each other.")
+    row = definition(arguments.pack)
+    if row.generator.class_count:
+        raise OptionError(f"--pack {row.id} is class-conditional; train gan makes unconditional generators only.")
     shares = {stage: getattr(arguments, f"{stage}_share") for stage in _SHARES}
     training, schedule = open_run(
         arguments, "gan", {"init": arguments.init, "from_pack": arguments.from_pack, "shares": shares}
     )
     folder = pack_folder(arguments)
-    train = rendered_set(arguments.pack, "train", arguments.pictures, progress=arguments.progress)
-    validation = rendered_set(arguments.pack, "validation", held_out_count(arguments), progress=arguments.progress)
+    train = rendered_set(row.data, "train", arguments.pictures, progress=arguments.progress)
+    validation = rendered_set(row.data, "validation", held_out_count(arguments), progress=arguments.progress)
     held_out = np.asarray(validation.images[:400])
     ensure_pack(folder)
-    points = np.array(definition(arguments.pack)["alignment"]["points"])
     common = {
         "images": train.images,
+        "mirror": train.data.may_mirror,
         "held_out": held_out,
         "perceptual": _perceptual(arguments.pack),
-        "weight_map": face_weight_map(points, GENERATOR_CONFIG.resolution),
+        "weight_map": row.weight_map(row.generator.resolution),
         "run": training,
         "arguments": arguments,
     }
-    generator = Generator(GENERATOR_CONFIG, seed=arguments.seed)
+    generator = Generator(row.generator, seed=arguments.seed)
     torch.manual_seed(arguments.seed)
-    model = Autoencoder.of(generator, WPlusEncoder(ENCODER_CONFIG))
-    discriminator = Discriminator(_DISCRIMINATOR_CONFIG, seed=arguments.seed)
+    model = Autoencoder.of(generator, WPlusEncoder(row.encoder))
+    discriminator = Discriminator(row.discriminator, seed=arguments.seed)
     initialised_from = _initialise(arguments, model, discriminator)
     state = training.load_checkpoint() or {}
     if "g" in state:
@@ -102,7 +91,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     figures: dict[str, float] = dict(state.get("mapping_figures", {}))
     if stage == "autoencoding" and shares["autoencoding"] > 0:
         rates = _CONTINUED_RATES if initialised_from else _SCRATCH_RATES
-        grow_from = GENERATOR_CONFIG.resolution if initialised_from else ENCODER_CONFIG.coarsest_input_px
+        grow_from = row.generator.resolution if initialised_from else row.encoder.coarsest_input_px
         seen["autoencoding"] = train_autoencoder(
             model, rates=rates, grow_from_px=grow_from, schedule=schedule.share(shares["autoencoding"]), state=state, **common
         )
@@ -115,9 +104,12 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         codes = over_pictures(encoder, train.images[:STATISTICS_PICTURES])
     if stage != "adversarial" and shares["mapping"] > 0:
         with autocast():
-            both = [over_pictures(lambda x: encoder(x).mean(1), train.images, mirrored=mirrored) for mirrored in (False, True)]
+            sides = (False, True) if train.data.may_mirror else (False,)
+            all_codes = [over_pictures(lambda x: encoder(x).mean(1), train.images, mirrored=side) for side in sides]
         mapping_schedule = schedule.share(shares["mapping"])
-        figures = fit_mapping(model.generator, torch.cat(both), schedule=mapping_schedule, run=training, arguments=arguments)
+        figures = fit_mapping(
+            model.generator, torch.cat(all_codes), schedule=mapping_schedule, run=training, arguments=arguments
+        )
         model.generator_ema.model.mapping.load_state_dict(model.generator.mapping.state_dict())
         training.log(stage="mapping", **figures)
         state = {"stage": "adversarial", "seen": seen, "mapping_figures": figures, **model.state()}
@@ -133,7 +125,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     source = provenance(
         arguments,
         images_seen=sum(seen.values()),
-        data=f"{arguments.pack} train, {len(train.images)} renders",
+        data=f"{row.data} train, {len(train.images)} renders",
         data_licence=train.licence,
         metrics=metrics,
         initialised_from=initialised_from,

@@ -124,7 +124,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     source = provenance(
         arguments,
         images_seen=len(train),
-        data=f"encoder codes of {len(train) // 2} renders and their mirror images; transport recipe {asdict(recipe)}",
+        data=f"{train.origin}; transport recipe {asdict(recipe)}",
         data_licence=train.data_licence,
         metrics=metrics,
     )

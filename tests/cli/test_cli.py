@@ -148,6 +148,20 @@ def test_invert_writes_a_folder_for_every_picture(tiny_pack, pictures, tmp_path)
         assert np.array_equal(inversion.reconstruction, np.asarray(Image.open(result["reconstruction"])))
 
 
+def test_a_search_tells_what_it_looked_at(tiny_pack, pictures, tmp_path):
+    words = ("--method", "adam", "--space", "w", "--transform", "both", "--mask", "10,10,50,50", "--outside-weight", 0.1)
+    words = ("invert", pictures[0], "--pack", "tiny", "--no-encoder-start", "--evaluations", 90, *words)
+    (result,) = _json(_command(*words, "--out", tmp_path / "out", "--json"))["results"]
+    assert result["evaluations"] >= 90
+    assert set(result["transform"]) == {"scale", "shift", "brightness"}
+    assert len(result["mask"]) == 4
+    assert result["perceptual_kind"] == "pack"
+    settings = api.load_inversion(result["inversion"]).settings
+    assert (settings["space"], settings["encoder_start"], settings["outside_weight"]) == ("w", False, 0.1)
+    done = _command("edit", result["inversion"], "--pack", "tiny", "--set", "Male=1", "--out", tmp_path / "x.png", "--json")
+    assert {key: _json(done)[key] for key in ("evaluations", "mask")} == {key: result[key] for key in ("evaluations", "mask")}
+
+
 def test_inverting_again_gives_the_same_and_replaces_the_files(tiny_pack, pictures, tmp_path):
     words = ("invert", pictures[0], "--pack", "tiny", "--steps", 4, "--out", tmp_path / "out", "--json")
     first = _json(_command(*words))["results"][0]
@@ -229,6 +243,17 @@ def test_paste_back_gives_the_whole_photo(saved, pictures, tmp_path):
     assert np.array_equal(np.asarray(Image.open(again)), edited)
 
 
+def test_blend_says_how_to_paste_back(saved, pictures, tmp_path):
+    whole = (saved["inversion"], "--pack", "tiny", "--set", "Male=1", "--paste-back", "--picture", pictures[0])
+    shown = {}
+    for blend in ((), ("--blend", "detail"), ("--blend", "poisson")):
+        _edit(*whole, *blend, "--out", tmp_path / "pasted.png")
+        shown[blend] = np.asarray(Image.open(tmp_path / "pasted.png"))
+    default, detail, poisson = shown.values()
+    assert np.array_equal(default, detail)
+    assert poisson.shape == detail.shape and not np.array_equal(poisson, detail)
+
+
 def test_layers_are_counted_with_both_ends(saved, tmp_path):
     edit = (saved["inversion"], "--pack", "tiny", "--set", "Male=2")
     files = {name: tmp_path / f"{name}.png" for name in ("all", "whole", "one")}
@@ -277,12 +302,20 @@ def test_data_writes_pictures_labels_and_counterfactuals(tmp_path):
         (("invert", "nosuch.png", "--pack", "tiny", "--out", "x"), "nosuch.png"),
         (("invert", "a.png", "--pack", "tiny", "--method", "encode", "--out", "x"), "did you mean encoder"),
         (("invert", "a.png", "--pack", "tiny", "--seconds", "nan", "--out", "x"), "--seconds"),
+        (("invert", "a.png", "--pack", "tiny", "--evaluations", "0", "--out", "x"), "--evaluations"),
+        (("invert", "a.png", "--pack", "tiny", "--space", "s", "--out", "x"), "--space"),
+        (("invert", "a.png", "--pack", "tiny", "--transform", "all", "--out", "x"), "--transform"),
+        (("invert", "a.png", "--pack", "tiny", "--mask", "1,2,3", "--out", "x"), "neither auto nor four numbers"),
+        (("invert", "a.png", "--pack", "tiny", "--outside-weight", "2", "--out", "x"), "use 0 to 1"),
+        (("edit", "a.safetensors", "--pack", "tiny", "--no-encoder-start", "--out", "x.png"), "--no-encoder-start"),
         (("edit", "a.png", "--pack", "tiny", "--set", "Eyeglasess=1", "--out", "x.png"), "did you mean Eyeglasses"),
         (("edit", "a.png", "--pack", "tiny", "--set", "Male=lots", "--out", "x.png"), "Male=lots"),
         (("edit", "a.png", "--pack", "tiny", "--set", "Male=9", "--out", "x.png"), "between -2 and 2"),
         (("edit", "a.png", "--pack", "tiny", "--set", "Male=1", "--set", "Male=2", "--out", "x.png"), "twice"),
         (("edit", "a.png", "--pack", "tiny", "--set", "Male=1", "--out", "x.xyz"), "x.xyz"),
         (("edit", "a.png", "--pack", "tiny", "--layers", "4-9", "--out", "x.png"), "layers 0 to 7"),
+        (("edit", "a.png", "--pack", "tiny", "--blend", "poisson", "--out", "x.png"), "add --paste-back"),
+        (("edit", "a.png", "--pack", "tiny", "--blend", "glue", "--paste-back", "--out", "x.png"), "glue"),
         (("edit", "--pack", "tiny", "--set", "Male=1", "--out", "x.png"), "SOURCE"),
         (("edit", "nosuch.safetensors", "--pack", "tiny", "--out", "x.png"), "nosuch.safetensors"),
         (("data", "faces", "--n", "2", "--size", "9999", "--out", "x"), "9999"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 
 from engines.core.paths import DATA_DIR_VARIABLE
 from engines.data.faces import Portrait, sample
+from engines.data.registry import DATA_SETS
 
 
 @pytest.fixture(scope="session")
@@ -57,8 +59,8 @@ class FakeRenderer:
 @pytest.fixture
 def fake_renderer(monkeypatch: pytest.MonkeyPatch) -> FakeRenderer:
     fake = FakeRenderer()
-    monkeypatch.setattr("engines.data.sets.render", fake)
-    monkeypatch.setattr("engines.data.export.render", fake)
+    for name in ("faces", "faces-ood"):
+        monkeypatch.setitem(DATA_SETS, name, replace(DATA_SETS[name], render=fake))
     return fake
 
 

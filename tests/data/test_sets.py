@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
 
 import numpy as np
@@ -13,18 +14,24 @@ from engines.core.errors import Cancelled, OptionError
 from engines.core.progress import CancelToken
 from engines.data.export import export_labelled
 from engines.data.faces import ATTRIBUTES, Portrait, attributes, counterfactual, reshoot, sample
+from engines.data.registry import data_set, set_with_attributes
 from engines.data.sets import rendered_set
-from engines.data.splits import SET_NAMES, SPLITS, exported_portrait, portrait_of
 from engines.data.workers import in_processes
+
+FACES, FACES_OOD = data_set("faces"), data_set("faces-ood")
 
 
 def test_a_set_holds_pictures_labels_and_factors(fake_renderer, folder):
     made = rendered_set("faces", "train", 11, folder=folder, processes=1)
     assert made.images.shape == (11, 128, 128, 3) and made.images.dtype == np.uint8
-    assert made.attributes == ATTRIBUTES and "CC0" in made.licence
+    assert made.attributes == ATTRIBUTES and "CC0" in made.licence and made.classes is None
+    assert json.loads((folder / "set.json").read_text(encoding="utf-8")) == {
+        "name": "faces", "split": "train", "renderer": 1, "size_px": 128, "attributes": list(ATTRIBUTES),
+        "licence": "CC0-1.0 geometry (MakeHuman/MPFB2 head, Face Units by Mika Suominen); pictures rendered by this project",
+    }, "sets that were rendered before must stay readable"  # fmt: skip
     for index in (0, 7, 10):
         portrait = sample([1, index])
-        assert made.portraits[index] == portrait
+        assert made.records[index] == portrait
         assert np.array_equal(made.images[index], fake_renderer(portrait))
         assert made.labels[index].tolist() == list(attributes(portrait).values())
 
@@ -42,7 +49,7 @@ def test_a_set_grows_and_keeps_its_rows(fake_renderer, folder):
     grown = rendered_set("faces", "validation", 20, folder=folder, processes=1)
     assert fake_renderer.calls == 20
     assert np.array_equal(grown.images[:6], kept)
-    assert grown.labels.shape == (20, len(ATTRIBUTES)) and len(grown.portraits) == 20
+    assert grown.labels.shape == (20, len(ATTRIBUTES)) and len(grown.records) == 20
 
 
 def test_a_set_goes_on_after_its_files_were_cut_off(fake_renderer, folder):
@@ -99,30 +106,44 @@ def test_two_writers_do_not_meet(fake_renderer, folder):
 
 @pytest.mark.parametrize(
     ("name", "split", "n", "words"),
-    [("cats", "train", 1, "no rendered set"), ("faces", "holdout", 1, "no split"), ("faces", "train", 0, "at least one")],
+    [
+        ("cats", "train", 1, "no rendered set 'cats'; choose one of faces, faces-ood, multimnist"),
+        ("faces", "holdout", 1, "no split"),
+        ("multimnist", "reshoots", 1, "no split 'reshoots' of multimnist; choose one of train, validation, test"),
+        ("faces", "train", 0, "at least one"),
+    ],
 )
 def test_wrong_names_are_refused(name, split, n, words, folder):
     with pytest.raises(OptionError, match=words):
         rendered_set(name, split, n, folder=folder)
 
 
+def test_a_set_is_found_by_what_it_has_labels_for():
+    assert set_with_attributes(("Beard", "Male")).name == "faces"
+    assert set_with_attributes(("Digits_3",)).name == "multimnist"
+    assert set_with_attributes(("Large",)).name == "creatures"
+    with pytest.raises(OptionError, match="No rendered set has labels for all of Digits_3, Male"):
+        set_with_attributes(("Male", "Digits_3"))
+
+
 def test_no_portrait_is_in_two_splits():
-    seen = [portrait_of(name, split, index).to_json() for name in SET_NAMES for split in SPLITS for index in range(25)]
-    seen += [exported_portrait("faces", seed, index).to_json() for seed in (0, 1) for index in range(25)]
+    rows = [data_set(name) for name in ("faces", "faces-ood")]
+    seen = [row.record(split, index).to_json() for row in rows for split in row.splits for index in range(25)]
+    seen += [data_set("faces").exported(seed, index).to_json() for seed in (0, 1) for index in range(25)]
     assert len(set(seen)) == len(seen)
 
 
 def test_a_reshoot_row_shows_the_training_row_again():
-    first, second = portrait_of("faces", "train", 4), portrait_of("faces", "reshoots", 4)
+    first, second = FACES.record("train", 4), FACES.record("reshoots", 4)
     assert second == reshoot(first, [5, 4])
     assert second.local == first.local and second.gender == first.gender and second.yaw != first.yaw
 
 
 def test_accessories_are_only_out_of_distribution():
-    assert {portrait_of("faces", split, index).ood for split in SPLITS for index in range(12)} == {"none"}
-    assert {portrait_of("faces-ood", "test", index).ood for index in range(4)} == {"beanie", "cap", "headscarf", "earrings"}
-    seen = [portrait_of("faces", split, index) for split in SPLITS for index in range(300)]
-    dyed, turned, harsh = (portrait_of("faces-ood", "test", index) for index in (4, 5, 6))
+    assert {FACES.record(split, index).ood for split in FACES.splits for index in range(12)} == {"none"}
+    assert {FACES_OOD.record("test", index).ood for index in range(4)} == {"beanie", "cap", "headscarf", "earrings"}
+    seen = [FACES.record(split, index) for split in FACES.splits for index in range(300)]
+    dyed, turned, harsh = (FACES_OOD.record("test", index) for index in (4, 5, 6))
     assert dyed.hair_color not in {portrait.hair_color for portrait in seen}
     assert abs(turned.yaw) > max(abs(portrait.yaw) for portrait in seen)
     assert harsh.light_size < min(portrait.light_size for portrait in seen)
@@ -173,5 +194,5 @@ def test_wrong_export_options_are_refused(options, words, tmp_path):
 @pytest.mark.train
 def test_a_true_set_renders(renderer, folder):
     made = rendered_set("faces-ood", "test", 2, folder=folder, processes=1)
-    assert np.array_equal(made.images[1], renderer(portrait_of("faces-ood", "test", 1)))
+    assert np.array_equal(made.images[1], renderer(FACES_OOD.record("test", 1)))
     assert made.images.std() > 20

@@ -17,6 +17,7 @@ from engines.core.paths import DATA_DIR_VARIABLE
 from engines.evaluation import edits, generator, inversion, predictors
 from engines.evaluation.benchmarks import inversion as inversion_benchmark
 from engines.evaluation.benchmarks import live, render
+from engines.evaluation.photos import installed_photos
 from tests.tiny_pack import TINY_ATTRIBUTES
 
 pytestmark = pytest.mark.train
@@ -91,9 +92,7 @@ def test_the_distance_to_the_truth_is_that_of_the_renders(tmp_path):
         if not chosen:
             assert direction not in result
             continue
-        truths = fitted(
-            np.stack([faces.render(faces.counterfactual(shown.portraits[i], "Smiling", value)) for i in chosen]), 32
-        )
+        truths = fitted(np.stack([faces.render(faces.counterfactual(shown.records[i], "Smiling", value)) for i in chosen]), 32)
         pictures = fitted(np.asarray(shown.images), 32)
         reconstructions = judges.pictures(judges.codes(pictures))[chosen]
         distance = np.mean(((reconstructions.astype(float) - truths) / 127.5) ** 2)
@@ -105,7 +104,7 @@ def test_the_distance_to_the_truth_is_that_of_the_renders(tmp_path):
     ("words", "message"),
     [
         (("--attributes", "Smile"), "--attributes Smile: pack tiny has edits for Eyeglasses"),
-        (("--method", "adam"), "--method adam: pack tiny offers encoder"),
+        (("--method", "best"), "--method best: pack tiny offers encoder"),
         (("--alpha", "0"), "--alpha above 0"),
         (("--n", "0"), "--n 0: at least one picture"),
         (("--compare", "LT"), "write FAMILY=DIR"),
@@ -126,19 +125,72 @@ def test_another_pack_with_the_same_maps_gets_the_same_figures(tmp_path, tiny_pa
     assert (tmp_path / "edits-LW-star.png").exists()
 
 
+INVERSION_KEYS = {
+    "mse_median",
+    "mse_mean",
+    "mse_to_best_fixed",
+    "perceptual_mean",
+    "identity_mean",
+    "attributes_kept",
+    "twice_identity",
+    "seconds_mean",
+    "evaluations_mean",
+    "n",
+}
+
+
 def test_inversion_compares_the_methods(tmp_path):
-    words = ("--n", "3", "--methods", "encoder,encoder-refine", "--steps", "3")
+    words = ("--n", "3", "--methods", "encoder,encoder-refine", "--steps", "3", "--twice", "0")
     result = _run(inversion, *words, out=tmp_path)
-    assert list(result) == ["encoder", "encoder-refine"]
+    assert list(result) == ["encoder", "encoder-refine", "sets"]
+    sets = result.pop("sets")
+    assert sets == {"faces": result}
     for figures in result.values():
-        assert {"mse_median", "mse_mean", "perceptual_mean", "seconds_mean", "n", "identity_mean", "attributes_kept"} <= set(
-            figures
-        )
+        assert set(figures) >= INVERSION_KEYS
         assert figures["n"] == 3
+        assert (figures["twice_n"], figures["twice_identity"]) == (0, None)
     assert result["encoder-refine"]["mse_mean"] <= result["encoder"]["mse_mean"]
+    assert result["encoder-refine"]["mse_to_best_fixed"] == 1
+    assert result["encoder"]["mse_to_best_fixed"] >= 1
+    assert result["encoder-refine"]["evaluations_mean"] > 3
     assert [row["method"] for row in _rows(tmp_path)] == list(result)
     with pytest.raises(OptionError, match="--methods best: pack tiny offers encoder"):
         _run(inversion, "--methods", "best", out=tmp_path)
+
+
+def test_inversion_judges_photographs_too_degraded_and_uploaded_twice(tmp_path):
+    words = ("--n", "2", "--sets", "faces,photos", "--degrade", "none,shifted,darkened", "--n-degraded", "1", "--twice", "1")
+    result = _run(inversion, *words, "--methods", "encoder", out=tmp_path)
+    variants = [name + tail for name in ("faces", "photos") for tail in ("", "-shifted", "-darkened")]
+    assert list(result["sets"]) == variants
+    assert result["encoder"] == result["sets"]["faces"]["encoder"]
+    assert [result["sets"][name]["encoder"]["n"] for name in variants[:3]] == [2, 1, 1]
+    assert result["sets"]["photos"]["encoder"]["n"] == len(installed_photos())
+    assert result["sets"]["photos"]["encoder"]["twice_n"] == 1
+    assert 0 < result["sets"]["photos"]["encoder"]["twice_identity"] <= 1
+    assert result["sets"]["photos-shifted"]["encoder"]["twice_n"] == 0
+    assert [row["set"] for row in _rows(tmp_path)] == variants
+    report = (tmp_path / "report.md").read_text()
+    assert "public domain" in report and "grace_hopper" not in report
+    sheets = {"best-median-worst.png", "best-median-worst-photos.png", "best-median-worst-faces-shifted.png"}
+    assert sheets <= set(_contents(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--sets", "faces,dogs"), "--sets faces,dogs: name some of faces, faces-ood, .*photos"),
+        (("--degrade", "drowned"), "--degrade drowned: name some of none, shifted"),
+        (("--degrade", "none,none"), "each once"),
+        (("--methods", "adam:s"), "--methods adam:s: pack tiny offers"),
+        (("--seconds", "0"), "--seconds 0.0: give a number above 0"),
+        (("--twice", "-1"), "--twice -1"),
+    ],
+)
+def test_bad_options_of_inversion_are_named(tmp_path, words, message):
+    with pytest.raises(OptionError, match=message):
+        _run(inversion, *words, out=tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_predictors_are_judged_on_renders_and_reconstructions(tmp_path):
@@ -162,8 +214,8 @@ def test_generator_report_repeats(tmp_path):
 
 
 def test_live_benchmark_paints_the_same_frame_both_ways(tiny_pack):
-    from engines.evaluation.inversion import inverted
     from engines.evaluation.judges import samples
+    from engines.evaluation.ways import inverted
     from engines.session.live import render as live_frame
     from engines.session.state import EditState
 
@@ -181,14 +233,29 @@ def test_live_benchmark_paints_the_same_frame_both_ways(tiny_pack):
 
 
 def test_other_benchmarks_name_their_units():
-    result = _run(inversion_benchmark, "--repeats", "2", "--steps", "3")
+    result = _run(inversion_benchmark, "--repeats", "2", "--steps", "3", "--round-steps", "1", "--rounds", "1")
     assert {"encoder_ms_median", "refine_steps_per_sec", "steps_ratio", "baseline"} <= set(result)
     result = _run(render, "--n", "2")
     assert {"render_ms_per_picture", "render_ms_p95"} <= set(result)
 
 
+def test_a_round_of_basin_cma_finds_the_same_batched_and_one_by_one(tiny_pack):
+    from engines.evaluation.benchmarks.basin import GroupedPack, Round
+    from engines.evaluation.judges import samples
+    from engines.inversion.options import InversionOptions
+    from engines.inversion.projection import Projection
+
+    result = _run(inversion_benchmark, "--repeats", "1", "--steps", "1", "--round-steps", "1", "--rounds", "1")
+    assert {"basin_round_ms", "basin_round_ratio", "basin_round_single_ratio", "basin_round_baseline"} <= set(result)
+    crop = samples(tiny_pack, 1, seed=0)[0]
+    own, grouped = (Projection(models, crop, InversionOptions(), "w+") for models in (tiny_pack, GroupedPack(tiny_pack)))
+    batched, plain = Round(own, 1, 0, one_by_one=False)(), Round(grouped, 1, 0, one_by_one=True)()
+    assert batched.numpy() == pytest.approx(plain.numpy(), rel=3e-2)  # bfloat16 features against float32
+
+
 def test_bad_benchmark_options_are_named():
     with pytest.raises(OptionError, match="--repeats 0"):
         _run(live, "--repeats", "0")
-    with pytest.raises(OptionError, match="--steps 0"):
-        _run(inversion_benchmark, "--steps", "0")
+    for option in ("--steps", "--round-steps", "--rounds"):
+        with pytest.raises(OptionError, match=f"{option} 0"):
+            _run(inversion_benchmark, option, "0")

@@ -89,7 +89,7 @@ def sources(tiny_pack) -> Sources:
     judges = Judges(tiny_pack)
     pictures = samples(tiny_pack, 12, seed=1)
     labels = judges.probabilities(pictures) > 0.5
-    return sources_of(judges, Subjects(pictures, labels, [None] * 12), judges.codes(pictures))
+    return sources_of(judges, Subjects(pictures, labels, [None] * 12, pictures, "faces"), judges.codes(pictures))
 
 
 def test_a_perfect_edit_of_itself_has_distance_zero_and_figures_follow_the_predictions(tiny_pack, sources):

@@ -147,3 +147,25 @@ def test_squared_difference_agrees_with_a_slow_loop():
         assert got == pytest.approx(sum(terms) / len(terms), rel=1e-12)
     with pytest.raises(ValueError, match="one shape"):
         metrics.squared_difference(a, b[:2])
+
+
+def test_the_ratio_of_rates_is_that_of_the_sums():
+    hits, tries, base_hits, base_tries = (np.array(x) for x in ([3, 0, 2], [4, 1, 5], [2, 1, 2], [4, 1, 3]))
+    ratio, (low, high) = metrics.rate_ratio(hits, tries, base_hits, base_tries, seed=0)
+    assert ratio == pytest.approx((5 / 10) / (5 / 8))
+    assert low < ratio < high
+    again = metrics.rate_ratio(hits, tries, base_hits, base_tries, seed=0)
+    assert again == (ratio, (low, high))
+
+
+def test_equal_rates_have_a_ratio_of_one_without_doubt():
+    """The bootstrap is paired: what varies between pictures, but not between the two rates, does not widen the interval."""
+    rng = numpy_generator(2)
+    tries = rng.integers(1, 9, 40)
+    hits = rng.integers(0, tries + 1)
+    assert metrics.rate_ratio(hits, tries, hits, tries, seed=1) == (1, (1, 1))
+
+
+def test_a_ratio_to_nothing_is_not_a_number():
+    ratio, interval = metrics.rate_ratio(np.ones(3), np.ones(3), np.zeros(3), np.ones(3), seed=0)
+    assert math.isnan(ratio) and all(math.isnan(side) for side in interval)

@@ -36,7 +36,8 @@ def results(tiny_pack, tmp_path: Path) -> Path:
     }
     _result(folder / "a", "predictors", {**predictors, "balanced_accuracy_mean": 0.79}, weights=tiny_pack.weights_hash)
     _result(folder / "b", "edits", edits, weights="feedfeed")
-    _result(folder / "c", "inversion", {"encoder": {"mse_median": 0.5}}, weights="x", extra=" --set faces-ood")
+    inversion = {"encoder": {"mse_median": 0.5}, "sets": {"faces-ood": {"encoder": {"mse_median": 0.5}}}}
+    _result(folder / "c", "inversion", inversion, weights="x", extra=" --set faces-ood,faces")
     _result(folder / "d", "generator", {"fd_ratio": 99}, weights="x", pack="other")
     return folder
 
@@ -51,6 +52,15 @@ def test_the_card_is_written_and_names_what_is_missing_and_outdated(tiny_pack, r
     assert tiny_pack.weights_hash in text and "tests/tiny_pack.py" in text
     for kind in tiny_pack.manifest.components:
         assert f"| {kind} |" in text
+
+
+def test_inversion_is_listed_set_by_set(tiny_pack, tmp_path):
+    own, harder = ({"encoder": {"mse_median": value, "twice_identity": 0.96}} for value in (0.125, 0.25))
+    sets = {"faces": own, "faces-ood": harder}
+    _result(tmp_path, "inversion", {**own, "sets": sets}, weights="x", extra=" --set faces,faces-ood")
+    text = model_card.render_card(tiny_pack, model_card.read_results(tmp_path, "tiny"))
+    assert "| faces | encoder | 0.125 |" in text and "| faces-ood | encoder | 0.250 |" in text
+    assert "| sets |" not in text
 
 
 def test_weak_spots_are_listed_from_the_figures(tiny_pack, results):

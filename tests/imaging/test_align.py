@@ -92,6 +92,14 @@ def test_the_inverse_undoes_the_alignment():
     assert np.abs(both - np.eye(3)).max() < 1e-12
 
 
+def test_an_alignment_followed_by_another_map_is_both():
+    alignment = turned(7.3, 0.4, (1000, 700), 128)
+    frame = np.array([[0.8, 0.1, 9.0], [-0.2, 1.3, 4.0]])
+    points = np.random.default_rng(0).uniform(0, 2000, (50, 2))
+    expected = alignment.to_crop(points) @ frame[:, :2].T + frame[:, 2]
+    assert np.abs(alignment.then(frame).to_crop(points) - expected).max() < 1e-9
+
+
 def test_an_alignment_survives_json_to_the_last_bit():
     alignment = turned(np.pi, 0.1, (33.3, 44.4), 128)
     again = Alignment.from_json(json.loads(json.dumps(alignment.to_json())))

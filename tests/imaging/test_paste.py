@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from engines.imaging.align import Alignment, resample
-from engines.imaging.paste import paste_back
+from engines.imaging.paste import paste_back, paste_blended, pasted_region
+from engines.imaging.seam import seam
 from tests.imaging.test_align import photo, turned
 
 R = 64
@@ -154,3 +155,86 @@ def test_wrong_shapes_are_programming_errors():
         paste_back(photo(), alignment, crops()[:32], crops())
     with pytest.raises(ValueError, match="uint8"):
         paste_back(photo().astype(float), alignment, crops(), crops())
+
+
+# ---- the blended paste -----------------------------------------------------------------------------------------------
+
+
+def photo_and_its_crop(span: float = 5.0, angle: float = 0.2, px: int = 500) -> tuple[np.ndarray, Alignment, np.ndarray]:
+    """A photo, an alignment into it, and what a perfect generator would paint: the crop itself."""
+    pixels = (photo(px, px) // 2 + 60).astype(np.uint8)
+    alignment = turned(span, angle, (px / 2, px / 2), R)
+    return pixels, alignment, resample(pixels, alignment)
+
+
+@pytest.mark.parametrize("mask", [None, (12, 20, 50, 60)])
+def test_a_blended_picture_is_seen_when_the_photo_is_aligned_again(mask):
+    """Inside the region the gradients are the picture's: aligned again the photo shows it, up to its level."""
+    pixels, alignment, _ = photo_and_its_crop()
+    picture = photo(R * 4, R * 4).reshape(R, 4, R, 4, 3).mean(axis=(1, 3)).round().astype(np.uint8)
+    seen = resample(paste_blended(pixels, alignment, picture, mask=mask), alignment).astype(float)
+    inner = np.s_[28:52, 20:42]
+    difference = seen[inner] - picture[inner]
+    assert (difference - difference.mean(axis=(0, 1))).std() < 0.35 * picture[inner].std()
+    assert np.corrcoef(seen[inner].ravel(), picture[inner].ravel())[0, 1] > 0.95
+
+
+@pytest.mark.parametrize("mask", [None, (12, 20, 50, 60)])
+@pytest.mark.parametrize("centre", [(250, 250), (30, 460)])
+def test_nothing_outside_the_region_changes(mask, centre):
+    pixels = photo(500, 500)
+    alignment = turned(4, 0.4, centre, R)
+    pasted = paste_blended(pixels, alignment, crops(200), mask=mask)
+    region = pasted_region(500, 500, alignment, mask=mask)
+    assert (pasted != pixels).any()
+    assert np.array_equal(pasted[~region], pixels[~region])
+    x0, y0, x1, y1 = mask or (0, 0, R, R)
+    rows, columns = np.nonzero(region)
+    reached = alignment.to_crop(np.stack([columns + 0.5, rows + 0.5], axis=1))
+    assert (reached > (x0, y0)).all() and (reached < (x1, y1)).all()
+    if centre == (250, 250):
+        assert region.sum() == pytest.approx((x1 - x0) * (y1 - y0) * 4**2, rel=0.02)
+
+
+@pytest.mark.parametrize("span", [0.6, 1, 3, 7])
+def test_a_good_reconstruction_leaves_no_seam(span):
+    """The generator's picture is the photo at the crop's resolution, a little brighter: the border must not tell."""
+    pixels, alignment, crop = photo_and_its_crop(span)
+    pasted = paste_blended(pixels, alignment, np.clip(crop.astype(int) + 12, 0, 255).astype(np.uint8))
+    region = pasted_region(500, 500, alignment)
+    assert abs(seam(pixels, pasted, region)) < 0.02
+
+
+def test_a_transform_of_the_picture_is_undone():
+    """The generator painted T(crop), T a shift and a scale: pasting through T^-1 is as pasting the crop itself."""
+    pixels, alignment, _ = photo_and_its_crop(span=4, angle=0.0)
+    to_frame = np.array([[0.8, 0, 9.0], [0, 0.7, 4.0]])
+    moved = Alignment(np.column_stack([to_frame[:, :2] @ alignment.matrix[:, :2], to_frame @ (*alignment.matrix[:, 2], 1)]), R)
+    painted = resample(pixels, moved)
+    before = resample(pixels, alignment).astype(float)[16:44, 16:44]
+
+    def likeness(**options) -> float:
+        pasted = paste_blended(pixels, alignment, painted, mask=(10, 10, 50, 50), **options)
+        return float(np.corrcoef(resample(pasted, alignment)[16:44, 16:44].ravel(), before.ravel())[0, 1])
+
+    assert likeness(to_frame=to_frame) > 0.95
+    assert likeness() < 0.8
+
+
+def test_a_blend_into_a_photo_smaller_than_the_crop_keeps_its_level():
+    """No pixel of the photo is fixed: the result has the photo's mean."""
+    pixels = np.full((20, 24, 3), 90, np.uint8)
+    alignment = turned(2, 0.1, (12, 10), R)
+    _, edited = smooth_edit(spread=3)
+    pasted = paste_blended(pixels, alignment, edited)
+    assert pasted.mean() == pytest.approx(90, abs=0.2)
+    assert pasted.std() > 1
+
+
+def test_a_blend_that_misses_the_photo_changes_nothing():
+    assert np.array_equal(paste_blended(photo(), turned(1, 0, (5000, 5000), R), crops(0)), photo())
+
+
+def test_blending_wrong_shapes_is_a_programming_error():
+    with pytest.raises(ValueError, match="64 x 64"):
+        paste_blended(photo(), turned(1, 0, (0, 0), R), crops()[:32])

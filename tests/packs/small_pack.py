@@ -28,7 +28,6 @@ MANIFEST: dict[str, Any] = {
     ],
     "preprocessing": {"colour": "RGB", "range": [-1, 1]},
     "alignment": {"kind": "none"},
-    "methods": ["encoder"],
     "licences": {"weights": "Apache-2.0"},
 }
 

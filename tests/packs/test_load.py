@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from engines.core.cache import BoundedCache
 from engines.core.errors import (
     PackFieldError,
     PackFileMissingError,
@@ -19,7 +20,6 @@ from engines.core.errors import (
     PackShapeError,
 )
 from engines.packs import registry
-from engines.packs.cache import BoundedCache
 from engines.packs.load import Pack
 from engines.packs.manifest import read_manifest
 from engines.packs.registry import list_packs, open_pack

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -10,8 +11,10 @@ from dataclasses import FrozenInstanceError
 import pytest
 
 from engines.core.errors import PackFieldError, PackFileMissingError, PackVersionError
+from engines.inversion.requirements import METHOD_COMPONENTS
 from engines.packs.components import COMPONENTS, REQUIRED_KINDS
-from engines.packs.manifest import list_manifests, parse_manifest, read_manifest
+from engines.packs.manifest import FORMAT, list_manifests, parse_manifest, read_manifest
+from engines.packs.write import update_manifest
 from tests.packs.small_pack import MANIFEST, PROVENANCE, edit_json, write_small_pack
 
 
@@ -70,7 +73,9 @@ def test_five_point_alignment_reads_back_equal(small):
         (("preprocessing", "range"), [0, 1], r"preprocessing.range must be \[-1, 1\], got \[0, 1\]"),
         (("alignment", "kind"), "ears", "alignment.kind must be one of five-points, none, got 'ears'"),
         (("alignment",), {"kind": "five-points", "points": [[1, 2]] * 4}, r"alignment.points must be a list of 5 points"),
-        (("methods",), ["encoder", "encoder"], "methods must be a list of distinct texts"),
+        (("methods",), ["encoder"], "unknown field methods"),
+        (("object_box",), [0.1, 0.2, 0.9], "object_box must be a list of 4 numbers"),
+        (("object_box",), [0.1, 0.9, 0.5, 0.2], "object_box must be x0, y0, x1, y1 with 0 <= x0 < x1 <= 1"),
         (("licences", "data"), 3, "licences must be an object of texts"),
         (("components", "generator", "sha256"), "abc", "components.generator.sha256 must be of the form"),
         (("components", "generator", "dtype"), "int8", "components.generator.dtype must be one of float16, float32"),
@@ -103,9 +108,37 @@ def test_missing_provenance_is_named(small, name):
 
 def test_newer_formats_ask_for_an_update_whatever_else_they_contain(small):
     edit_json(small, "novelty", value=1)
-    edit_json(small, "format", value=2)
-    with pytest.raises(PackVersionError, match=r"manifest.json has format 2, this version reads up to 1: update"):
+    edit_json(small, "format", value=FORMAT + 1)
+    with pytest.raises(PackVersionError, match=rf"has format {FORMAT + 1}, this version reads up to {FORMAT}: update"):
         read_manifest(small)
+
+
+def test_the_first_format_which_listed_methods_is_read_and_written_anew(small):
+    now = read_manifest(small)
+    edit_json(small, "format", value=1)
+    edit_json(small, "methods", value=["encoder"])
+    edit_json(small, "object_box", remove=True)
+    assert read_manifest(small) == now
+    assert update_manifest(small) == now
+    assert json.loads((small / "manifest.json").read_text())["format"] == FORMAT
+
+
+def test_where_objects_lie_reads_back(small):
+    assert read_manifest(small).object_box is None
+    assert update_manifest(small, object_box=[0.1, 0.2, 0.8, 0.9]).object_box == (0.1, 0.2, 0.8, 0.9)
+
+
+def test_methods_follow_from_the_components(small, tiny_packs_dir):
+    """No list in the manifest: a pack can do what its parts allow."""
+    assert read_manifest(small).methods == ()
+    (complete,) = list_manifests(tiny_packs_dir)
+    assert complete.methods == tuple(METHOD_COMPONENTS)
+    without = dataclasses.replace(complete, components={k: v for k, v in complete.components.items() if k != "discriminator"})
+    assert set(complete.methods) - set(without.methods) == {
+        method for method, needed in METHOD_COMPONENTS.items() if "discriminator" in needed
+    }
+    known = {kind for needed in METHOD_COMPONENTS.values() for kind in needed}
+    assert known <= set(COMPONENTS)
 
 
 def test_damaged_manifests_are_named(small):
@@ -144,7 +177,8 @@ def test_listing_tells_of_a_broken_pack(small):
 def test_complete_packs_are_listed(tiny_packs_dir):
     (manifest,) = list_manifests(tiny_packs_dir)
     assert manifest.missing_kinds == ()
-    assert list(manifest.components) == list(COMPONENTS)
+    # No command makes the training sample yet; whoever has one may add it.
+    assert list(manifest.components) == [kind for kind in COMPONENTS if kind != "training_sample"]
 
 
 def test_listing_needs_no_torch(small):

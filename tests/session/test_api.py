@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from engines import api
+from engines.core.cache import BoundedCache
 from engines.core.errors import InversionFileError, NoFaceError, OptionError
 from engines.core.paths import repository_dir
 from engines.imaging.align import align_five_points, align_whole
+from engines.inversion.requirements import METHOD_COMPONENTS
+from engines.packs.load import Pack
+from engines.tuning.methods import METHODS
 from tests.tiny_pack import TINY_ATTRIBUTES
 
 
@@ -35,7 +42,7 @@ def test_the_list_of_packs_and_an_open_pack_say_the_same(tiny_pack):
     assert (info.resolution, info.latent_shape) == (32, (8, 16))
     assert tuple(attribute.id for attribute in info.attributes) == TINY_ATTRIBUTES
     assert info.bytes == sum(path.stat().st_size for path in tiny_pack.folder.glob("*.safetensors"))
-    assert info.methods == ("encoder", "iterated-encoder", "encoder-refine")
+    assert info.methods == tuple(METHOD_COMPONENTS) == tuple(METHODS)
 
 
 def test_an_unknown_pack_is_told_with_those_there_are(tiny_pack):
@@ -88,6 +95,65 @@ def test_options_are_checked_before_any_work(tiny_pack, photo):
     for options in ({"seconds": -1.0}, {"seconds": float("nan")}, {"steps": -5}):
         with pytest.raises(OptionError, match="budget"):
             api.invert(tiny_pack, photo, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"steps": 0}, "steps=0: the budget must be above 0"),
+        ({"evaluations": 0}, "evaluations=0: the budget must be above 0"),
+        ({"seconds": 0}, "seconds=0: the budget must be above 0"),
+        ({"space": "x"}, "space='x': use one of z, w, w+"),
+        ({"transform": "all"}, "transform='all': use one of none, spatial, colour, both"),
+        ({"outside_weight": 1.5}, "outside_weight=1.5: use 0 to 1"),
+        ({"outside_weight": float("nan")}, "outside_weight=nan: use 0 to 1"),
+        ({"pixel_loss": "l3"}, "pixel_loss='l3': use one of l1, laplacian"),
+        ({"mask": "everything"}, "mask='everything': give auto, or four numbers x0, y0, x1, y1"),
+        ({"mask": (1, 2, 3)}, "four numbers x0, y0, x1, y1 are needed"),
+        ({"mask": (10, 10, float("nan"), 20)}, "four numbers x0, y0, x1, y1 are needed"),
+        ({"mask": (50, 20, 50, 90)}, "the rectangle has no area"),
+        ({"mask": (-90, -90, -10, -10)}, "lies outside the picture of 300 x 200 pixels"),
+        ({"mask": (0, 0, 40, 200)}, "lies outside the part of the picture that is edited"),
+    ],
+)
+def test_options_of_searches_are_checked_before_any_work(tiny_pack, photo, options, message):
+    with pytest.raises(OptionError, match=re.escape(message)):
+        api.invert(tiny_pack, photo, method="adam", face=None, **options)
+
+
+def test_a_method_that_the_pack_cannot_do_is_told_with_what_it_lacks(tiny_pack):
+    parts = {kind: part for kind, part in tiny_pack.manifest.components.items() if kind != "statistics"}
+    poorer = Pack(
+        tiny_pack.folder,
+        dataclasses.replace(tiny_pack.manifest, components=parts),
+        BoundedCache(0),
+        device=tiny_pack.device,
+    )
+    with pytest.raises(
+        OptionError, match=r"'adam' needs what the pack tiny lacks \(statistics\); it can do encoder, iterated-encoder"
+    ):
+        api.check_method(poorer, "adam")
+    api.check_method(poorer, "encoder")
+
+
+def test_a_space_that_the_pack_does_not_have_is_told(tiny_pack, photo):
+    latent = dataclasses.replace(tiny_pack.manifest.latent, spaces=("w", "w+"))
+    poorer = Pack(
+        tiny_pack.folder,
+        dataclasses.replace(tiny_pack.manifest, latent=latent),
+        BoundedCache(0),
+        device=tiny_pack.device,
+    )
+    with pytest.raises(OptionError, match=r"space='z': the pack tiny has w, w\+"):
+        api.invert(poorer, photo, method="adam", face=None, space="z")
+
+
+def test_a_search_knows_the_mask_in_pixels_of_the_crop(tiny_pack, photo):
+    inversion = api.finish(api.invert(tiny_pack, photo, method="adam", face=None, steps=2, mask=(100, 50, 200, 150)))
+    # The middle square of 200 pixels became 32.
+    assert inversion.mask == pytest.approx((8.0, 8.0, 24.0, 24.0))
+    assert inversion.alignment is not None
+    assert inversion.evaluations >= 2
 
 
 def test_surprise_is_the_same_person_for_the_same_seed(tiny_pack):

@@ -48,6 +48,7 @@ def _autoencode(folder, steps: int, *, resume: bool = False, total: int | None =
     train_autoencoder(
         model,
         images=_pictures(),
+        mirror=True,
         held_out=_pictures(16),
         perceptual=None,
         weight_map=torch.ones(1, 1, 32, 32),
@@ -100,6 +101,7 @@ def test_adversarial_training_changes_the_generator_and_leaves_the_encoder(tmp_p
         model,
         discriminator,
         images=_pictures(),
+        mirror=True,
         held_out=_pictures(16),
         perceptual=None,
         weight_map=torch.ones(1, 1, 32, 32),

@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from engines.core.rng import torch_generator
-from engines.training.autoencoding import face_weight_map
 from engines.training.ema import Ema
 from engines.training.statistics import latent_statistics
+from engines.training.weight_maps import face_weight_map
 
 
 def test_factors_give_the_sample_covariance():

@@ -17,8 +17,10 @@ __all__ = [
     "attribute_id",
     "choose_method",
     "download",
+    "facts",
     "open_picture",
     "painted",
+    "press_invert",
     "readings",
     "settle",
     "shown",
@@ -83,6 +85,20 @@ def download(page: Any) -> tuple[str, np.ndarray]:
         page.get_by_role("button", name="Download").click()
     got = waiting.value
     return got.suggested_filename, np.asarray(Image.open(got.path()).convert("RGB"))
+
+
+def facts(page: Any) -> str:
+    """What the page says of the result."""
+    return page.locator(".facts").inner_text()
+
+
+def press_invert(page: Any) -> dict[str, Any]:
+    """Presses Invert and returns what the page asks the server for: method and options."""
+    with page.expect_request(lambda request: "/queue/join" in request.url) as waiting:
+        page.get_by_role("button", name="Invert", exact=True).click()
+    order = waiting.value.post_data_json["event_data"]
+    assert order["kind"] == "invert"
+    return {"method": order["method"], "options": order["options"]}
 
 
 def surprise(page: Any) -> None:

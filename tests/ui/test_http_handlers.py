@@ -53,6 +53,28 @@ def test_edit_without_paste_back_gives_the_crop_and_without_edits_the_photo(edit
     assert facts["before"] == facts["after"]
 
 
+@pytest.mark.parametrize("options", [{"steps": 3, "mask": "auto"}, '{"steps": 3, "mask": "auto"}'])
+def test_options_reach_the_engine(editor: Editor, picture_path: str, options: object):
+    pixels, facts = http.invert(editor, picture_path, "tiny", "adam", 0, options)
+    picture = api.read_image(picture_path)
+    expected = api.finish(api.invert(editor.pack, picture, method="adam", steps=3, mask="auto"))
+    assert np.array_equal(pixels, expected.reconstruction)
+    assert facts["steps"] == 3
+    assert facts["evaluations"] == expected.evaluations
+    assert facts["mask"] == list(expected.mask)
+    assert facts["settings"]["steps"] == 3
+    json.dumps(facts)
+
+
+def test_the_blend_of_an_edit_can_be_chosen(editor: Editor, picture_path: str):
+    values = (editor, picture_path, "tiny", "encoder", {"Smiling": 1.0}, True, 0)
+    detail, _ = http.edit(*values)
+    seamless, facts = http.edit(*values, {"blend": "poisson"})
+    assert facts["blend"] == "poisson"
+    assert seamless.shape == detail.shape
+    assert not np.array_equal(seamless, detail)
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -67,10 +89,21 @@ def test_edit_without_paste_back_gives_the_crop_and_without_edits_the_photo(edit
         ({"edits": {"Smiling": "much"}}, "much"),
         ({"edits": [1]}, "[1]"),
         ({"edits": "{broken"}, "{broken"),
+        ({"edits": {"Smiling": float("nan")}}, "Smiling"),
+        ({"edits": {"Smiling": 10**400}}, "Smiling"),
+        ({"seed": float("nan")}, "nan"),
+        ({"options": {"seconds": 0}}, "seconds=0"),
+        ({"options": {"colour": 1}}, "colour"),
+        ({"options": {"space": "v"}}, "v"),
+        ({"options": {"mask": [0, 0, 0, 9]}}, "mask"),
+        ({"options": {"outside_weight": 7}}, "7"),
+        ({"options": {"blend": "glue"}}, "glue"),
+        ({"options": "{broken"}, "{broken"),
     ],
 )
 def test_a_bad_value_is_named(editor: Editor, picture_path: str, change: dict, said: str):
-    values = {"image": picture_path, "pack": "tiny", "method": "encoder", "edits": {}, "paste_back": True, "seed": 0} | change
+    values = {"image": picture_path, "pack": "tiny", "method": "encoder", "edits": {}, "paste_back": True, "seed": 0}
+    values |= {"options": None} | change
     with pytest.raises(api.LweError) as caught:
         http.edit(editor, *values.values())
     assert said in str(caught.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from editor_app import texts
 from editor_app.editor import Editor
 from editor_app.handlers.jobs import cancel_job, job_revision, run_job
 from editor_app.handlers.orders import Order
+from engines import api
 from tests.ui import pictures
 
 
@@ -71,6 +73,52 @@ def test_a_bad_file_is_one_sentence_and_leaves_the_picture_before(editor: Editor
     assert notices(messages)[0] != texts.FAULT
     assert messages[-1]["phase"] == "ready"
     assert messages[-1]["result"]["inversion"] == before
+
+
+def test_options_reach_the_engine_and_its_result_is_told(editor: Editor, upload):
+    options = {"steps": 2, "space": "w", "transform": "colour", "mask": [150, 20, 330, 250], "outside_weight": 0.5}
+    path = upload("me.png", pictures.png(pictures.face()))
+    last = order(editor, 1, "open", source=path, method="adam", options=options)[-1]
+    assert last["phase"] == "ready"
+    inversion = editor.sessions.find("tab").inversion
+    picture = api.read_image(path)
+    aligned = api.align(editor.pack, picture, api.find_faces(picture)[0])
+    expected = api.finish(api.invert(editor.pack, aligned, method="adam", **{**options, "mask": (150, 20, 330, 250)}))
+    assert inversion.id == expected.id
+    assert inversion.mask == expected.mask
+    told = last["result"]
+    assert (told["method"], told["evaluations"], told["blend"]) == ("Adam", expected.evaluations, "poisson")
+    assert told["mse"] == pytest.approx(expected.mse, abs=1e-5)
+    assert f"{expected.perceptual:.2g}" in told["distance"]
+
+
+def test_progress_tells_step_seconds_loss_and_how_much_is_used(editor: Editor, upload):
+    path = upload("me.png", pictures.png(pictures.face()))
+    messages = order(editor, 1, "open", source=path, method="adam", options={"seconds": 1.0})
+    told = [message for message in messages if message.get("share") is not None]
+    shares = [message["share"] for message in told]
+    assert shares == sorted(shares)
+    assert 0 <= shares[0] < shares[-1] <= 1
+    assert re.search(r"step \d+ · \d\.\d s · loss \d", told[-1]["text"])
+    assert all("preview" in message for message in told)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"seconds": "long"}, "seconds"),
+        ({"magic": 1}, "magic"),
+        ({"space": "s"}, "space"),
+        ({"mask": [900, 0, 950, 9]}, "mask"),
+    ],
+)
+def test_a_wrong_option_is_named_and_leaves_the_result_before(editor: Editor, upload, options: dict, said: str):
+    before = order(editor, 1, "open", source=upload("me.png", pictures.png(pictures.face())))[-1]
+    messages = order(editor, 2, "invert", method="adam", options=options)
+    assert len(notices(messages)) == 1
+    assert said in notices(messages)[0]
+    assert messages[-1]["phase"] == "ready"
+    assert messages[-1]["result"] == before["result"]
 
 
 def test_invert_without_a_picture_says_what_to_do(editor: Editor):
@@ -180,6 +228,9 @@ def test_two_tabs_do_not_meet(editor: Editor, upload):
         {"revision": 1, "kind": "open", "source": 7},
         {"revision": 1, "kind": "open", "source": "x" * 5000},
         {"revision": 1, "kind": "surprise", "seed": 1.5},
+        {"revision": 1, "kind": "invert", "options": [1]},
+        {"revision": 1, "kind": "invert", "options": None},
+        {"revision": 1, "kind": "invert", "options": {f"o{number}": 1 for number in range(1000)}},
     ],
 )
 def test_an_order_the_page_would_never_send_is_refused(editor: Editor, request_: object):

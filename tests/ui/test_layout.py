@@ -13,9 +13,11 @@ from editor_app import markup
 from editor_app.build import build
 from editor_app.editor import Editor
 from editor_app.examples import load_examples
+from editor_app.methods import GROUPS, METHODS
 from editor_app.panels.attributes import attributes_panel, stride
+from editor_app.panels.options import options_part
 from editor_app.panels.source import source_panel
-from engines.api import DEFAULT_METHOD
+from engines.api import DEFAULT_METHOD, PackInfo
 from tests.ui import pictures
 
 
@@ -39,10 +41,25 @@ def test_text_from_a_manifest_is_only_text():
     assert not set(escaped) & set('<>${}`\\"')
 
 
-def test_methods_stand_from_quick_to_close_with_the_default_chosen(editor: Editor):
-    template = source_panel(editor.info, (), DEFAULT_METHOD).html_template
-    assert re.findall(r'<option value="([a-z-]+)"', template) == ["encoder", "iterated-encoder", "encoder-refine"]
-    assert re.findall(r'<option value="([a-z-]+)"[^>]*selected', template) == [DEFAULT_METHOD]
+def method_list(info: PackInfo, default: str = DEFAULT_METHOD) -> str:
+    (found,) = re.findall('<select id="lwe-method".*?</select>', source_panel(info, (), default).html_template, re.S)
+    return found
+
+
+def test_all_methods_of_a_pack_stand_from_quick_to_slow_with_the_default_chosen(editor: Editor):
+    info = replace(editor.info, methods=(*reversed(METHODS), "magic"))
+    assert re.findall(r'<option value="([a-z-]+)"', method_list(info)) == [*METHODS, "magic"]
+    assert re.findall(r'<option value="([a-z-]+)"[^>]*selected', method_list(info)) == [DEFAULT_METHOD]
+
+
+def test_a_method_that_the_pack_lacks_is_not_offered(editor: Editor):
+    info = replace(editor.info, methods=("clone", "encoder"))
+    assert re.findall(r'<option value="([a-z-]+)"', method_list(info, "encoder")) == ["encoder", "clone"]
+    assert re.findall(r'<optgroup label="([^"]+)"', method_list(info, "encoder")) == [GROUPS["quick"], GROUPS["tune"]]
+
+
+def test_only_the_latent_spaces_of_the_pack_are_offered():
+    assert re.findall(r'<option value="(z|w|w\+)"', options_part(("w", "w+"))) == ["w", "w+"]
 
 
 @pytest.mark.parametrize(("span", "expected"), [(4.0, 0.1), (2.0, 0.05), (40.0, 1.0), (0.2, 0.01)])
@@ -79,7 +96,9 @@ def test_only_the_three_endpoints_are_public(editor: Editor):
     endpoints = build(editor).get_api_info()["named_endpoints"]
     assert set(endpoints) == {"/packs", "/invert", "/edit"}
     names = [parameter["parameter_name"] for parameter in endpoints["/edit"]["parameters"]]
-    assert names == ["image", "pack", "method", "edits", "paste_back", "seed"]
+    assert names == ["image", "pack", "method", "edits", "paste_back", "seed", "options"]
+    assert [parameter["parameter_name"] for parameter in endpoints["/invert"]["parameters"]][-1] == "options"
+    assert all(parameter["parameter_has_default"] for parameter in endpoints["/edit"]["parameters"][1:])
 
 
 def test_the_page_names_no_other_host():

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.ndimage import map_coordinates
 
 from editor_app import texts
 from editor_app.editor import Editor
@@ -74,9 +75,42 @@ def test_an_edited_photo_differs_only_near_the_face(editor: Editor, opened: dict
     assert difference[400:, :].max() == 0
 
 
+@pytest.mark.parametrize("blend", api.BLENDS)
+def test_the_blend_counts_in_the_photo_and_in_its_download(editor: Editor, opened: dict[str, Any], blend: str):
+    session = editor.sessions.find("tab")
+    wanted = {**ask(opened, "photo", Smiling=1.5), "blend": blend}
+    answer = live(editor, ["tab", wanted])
+    assert answer["shown"]["blend"] == blend
+    frame = api.render(editor.pack, session.inversion, {"Smiling": 1.5})
+    expected = api.export(editor.pack, session.inversion, frame, session.picture, blend=blend)
+    assert np.abs(pixels_of(answer["src"]).astype(int) - expected).mean() < 2.5
+    found = editor.downloads.find(download(editor, ["tab", wanted])["url"].removeprefix("download/"))
+    assert np.array_equal(np.asarray(Image.open(found.path)), expected)
+
+
+@pytest.mark.parametrize("blend", ["glue", 3, ["detail"], {}])
+def test_another_blend_is_refused(editor: Editor, opened: dict[str, Any], blend: object):
+    assert live(editor, ["tab", {**ask(opened, "photo"), "blend": blend}]) == {"error": texts.BAD_REQUEST}
+
+
 def test_before_in_the_crop_view_is_the_aligned_photo(editor: Editor, opened: dict[str, Any]):
     answer = before(editor, ["tab", ask(opened)])
     assert np.array_equal(pixels_of(answer["src"]), editor.sessions.find("tab").inversion.crop)
+
+
+def test_before_in_the_crop_view_stands_where_the_generator_paints_it(editor: Editor, upload):
+    options = {"steps": 1, "transform": "spatial", "mask": [150, 20, 330, 250]}
+    path = upload("me.png", pictures.png(pictures.face()))
+    result = finish(editor, kind="open", source=path, method="adam", options=options)
+    inversion = editor.sessions.find("tab").inversion
+    moved = pixels_of(before(editor, ["tab", ask(result)])["src"]).astype(int)
+    scale, shift = inversion.transform["scale"], inversion.transform["shift"]
+    # Bilinear by hand, at points well inside the crop: p -> s p + t on [-1, 1]^2.
+    y, x = np.mgrid[12:20, 12:20]
+    at = [((2 * (p + 0.5) / 32 - 1) * s + t + 1) * 16 - 0.5 for p, s, t in ((x, scale[0], shift[0]), (y, scale[1], shift[1]))]
+    by_hand = [map_coordinates(inversion.crop[..., c].astype(float), at[::-1], order=1, mode="mirror") for c in range(3)]
+    assert np.abs(moved[12:20, 12:20] - np.stack(by_hand, -1)).mean() < 12
+    assert np.abs(moved - inversion.crop).mean() > 1
 
 
 def test_a_made_up_person_has_no_photo_to_show(editor: Editor, person: dict[str, Any]):

@@ -85,7 +85,7 @@ def test_the_crop_and_the_whole_photo_are_two_views_of_one_edit(page: Any, photo
     assert painted(page).shape[0] == painted(page).shape[1] < 512
     page.get_by_text("Whole photo").click()
     settle(page)
-    assert shown(page) == {**crop, "view": "photo"}
+    assert shown(page) == {**crop, "view": "photo", "blend": "detail"}
 
 
 def test_holding_compare_shows_the_photo_before(page: Any, photo: Path):
@@ -122,3 +122,33 @@ def test_without_a_face_the_whole_picture_is_offered(page: Any):
     page.get_by_role("button", name="Use the whole picture").click()
     settle(page)
     assert shown(page)["alphas"] == {}
+
+
+def test_seamless_blending_waits_until_the_slider_rests(page: Any, photo: Path):
+    open_picture(page, photo)
+    settle(page)
+    assert page.get_by_label("Blend").input_value() == "detail"
+    slider(page).fill("1")
+    settle(page)
+    detailed = painted(page)
+    page.get_by_label("Blend").select_option("poisson")
+    settle(page)
+    assert shown(page)["blend"] == "poisson"
+    assert page.get_by_text("Blended when the slider rests").is_visible()
+    assert not np.array_equal(painted(page), detailed)
+    # While a hand moves the slider, the quick blend follows it.
+    seen = page.evaluate(
+        f"""async () => {{ const image = document.querySelector('{RESULT}'); const seen = [];
+        new MutationObserver(() => seen.push(JSON.parse(image.dataset.shown).blend))
+          .observe(image, {{ attributes: true, attributeFilter: ['data-shown'] }});
+        const slider = document.querySelector('input[type=range]');
+        for (let step = 0; step < 60 && seen.length < 3; step += 1) {{
+          slider.value = step % 2 ? 0.5 : 0.8; slider.dispatchEvent(new Event('input', {{ bubbles: true }}));
+          await new Promise((done) => setTimeout(done, 50)); }}
+        return seen; }}"""
+    )
+    assert set(seen) == {"detail"}
+    settle(page)
+    assert shown(page)["blend"] == "poisson"
+    _, saved = download(page)
+    assert np.abs(saved.astype(int) - painted(page)).mean() < 2.5

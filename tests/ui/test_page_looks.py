@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.ui.driver import RESULT, attribute_id, settle, shown, slider, slider_range, surprise
+from tests.ui.driver import RESULT, attribute_id, choose_method, open_picture, settle, shown, slider, slider_range, surprise
 
 pytestmark = pytest.mark.browser
 
 
-def test_everything_has_its_name(page: Any):
+def test_everything_has_its_name(page: Any, photo: Path):
+    open_picture(page, photo)
+    settle(page)
+    choose_method(page, "adam")
+    page.get_by_text("More options").click()
+    page.get_by_role("radio", name="Rectangle").check(force=True)
     for name in ("Invert", "Cancel", "Surprise me", "Reset all", "Download"):
         assert page.get_by_role("button", name=name, exact=True).count() == 1
     assert page.get_by_label("Inversion method", exact=True).count() == 1
@@ -22,7 +28,7 @@ def test_everything_has_its_name(page: Any):
         assert page.get_by_role("slider", name=name, exact=True).count() == 1
     assert page.get_by_role("slider").count() == len(names)
     unnamed = page.evaluate(
-        """() => [...document.querySelectorAll('button, input, select')].filter((each) => each.checkVisibility()
+        """() => [...document.querySelectorAll('button, input, select, [tabindex="0"]')].filter((each) => each.checkVisibility()
         && !each.textContent.trim() && !each.ariaLabel && !each.labels?.length && !each.title).map((each) => each.outerHTML)"""
     )
     assert unnamed == []
@@ -51,6 +57,7 @@ def test_the_keyboard_alone_makes_edits_and_takes_them_back(page: Any):
 def test_nothing_sticks_out_at_any_width(new_page: Callable[..., Any], width: int):
     page = new_page(viewport={"width": width, "height": 844})
     surprise(page)
+    page.get_by_text("More options").click()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     for name in ("Invert", "Surprise me", "Download", "Reset all"):
         box = page.get_by_role("button", name=name, exact=True).bounding_box()
@@ -72,7 +79,11 @@ def test_text_stands_out_in_light_and_dark(new_page: Callable[..., Any], scheme:
     """Contrast of body text, WCAG 2.2, 1.4.3: at least 4.5 to 1."""
     page = new_page(color_scheme=scheme)
     surprise(page)
+    choose_method(page, "adam")
+    page.get_by_text("More options").click()
+    page.get_by_label("Time limit").fill("5")
     selectors = [".lwe-panel h2", ".hint", ".attribute label", ".reading .now", ".facts", "button.primary", ".segments span"]
+    selectors += [".options summary", ".options .count", ".options .row label", ".options .hint", ".options input[type=number]"]
     colours = page.evaluate(
         """(selectors) => selectors.map((selector) => { const element = document.querySelector(selector); let under = element;
           while (getComputedStyle(under).backgroundColor === 'rgba(0, 0, 0, 0)') under = under.parentElement;

@@ -55,6 +55,14 @@ def test_invert(app: App, client: Any, photo: Path):
     assert {"mse", "perceptual", "perceptual_kind", "seconds", "steps", "warnings"} <= set(facts)
 
 
+def test_invert_takes_options(app: App, client: Any, photo: Path):
+    values = {"image": send(photo), "pack": app.pack, "method": "adam", "api_name": "/invert"}
+    _, facts = client.predict(**values, options={"steps": 2, "mask": "auto", "space": "w"})
+    assert facts["steps"] == 2
+    assert facts["settings"]["space"] == "w"
+    assert len(facts["mask"]) == 4
+
+
 def test_edit(app: App, client: Any, photo: Path):
     name = client.predict(api_name="/packs")["packs"][0]["attributes"][0]["id"]
     values = {"image": send(photo), "pack": app.pack, "method": "encoder", "api_name": "/edit"}
@@ -69,7 +77,14 @@ def test_edit(app: App, client: Any, photo: Path):
 
 @pytest.mark.parametrize(
     ("change", "said"),
-    [({"pack": "cats"}, "cats"), ({"method": "magic"}, "magic"), ({"edits": {"Nose": 1}}, "Nose"), ({"seed": -3}, "-3")],
+    [
+        ({"pack": "cats"}, "cats"),
+        ({"method": "magic"}, "magic"),
+        ({"edits": {"Nose": 1}}, "Nose"),
+        ({"seed": -3}, "-3"),
+        ({"options": {"seconds": -7}}, "seconds=-7"),
+        ({"options": {"blend": "glue"}}, "glue"),
+    ],
 )
 def test_a_bad_value_is_named_to_the_client(app: App, client: Any, photo: Path, change: dict, said: str):
     values = {"image": send(photo), "pack": app.pack, "method": "encoder", "edits": {}, "paste_back": False} | change

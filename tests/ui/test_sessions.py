@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -63,12 +65,21 @@ def test_an_idle_tab_is_forgotten():
 
 
 def test_pictures_together_stay_within_their_bytes():
-    sessions = Sessions(max_picture_bytes=1000)
+    sessions = Sessions(max_bytes=1000)
     sessions.open("large").picture = picture(900)
     sessions.open("small").picture = picture(300)
     sessions.open("small")
     assert sessions.find("large") is None
     assert sessions.find("small") is not None
+
+
+def test_a_tuned_generator_counts_like_a_picture():
+    sessions = Sessions(max_bytes=1000)
+    sessions.open("tuned").inversion = SimpleNamespace(weight_differences={"weight": np.zeros(900, np.int8)})
+    sessions.open("other").picture = picture(300)
+    sessions.open("other")
+    assert sessions.find("tuned") is None
+    assert sessions.find("other") is not None
 
 
 def test_dropping_a_tab_ends_its_job():

@@ -3,6 +3,12 @@ window.lwe.mountAttributes = (element) => {
   "use strict";
   const lwe = window.lwe;
   const part = (name) => lwe.part(element, name);
+  const identity = part("identity"); // missing where the pack shows no persons
+  const showIdentity = (share) => {
+    if (!identity) return;
+    identity.textContent = share === null ? "–" : percent(Math.max(0, share));
+    part("identity-meter").style.setProperty("--now", Math.max(0, share ?? 0));
+  };
   const rows = [...element.querySelectorAll("[data-attribute]")].map((row) => ({
     id: row.dataset.attribute,
     row,
@@ -67,8 +73,7 @@ window.lwe.mountAttributes = (element) => {
       was.textContent = now.textContent = "–";
       row.classList.remove("changed", "shifted");
     }
-    part("identity").textContent = "–";
-    part("identity-meter").style.setProperty("--now", 0);
+    showIdentity(null);
     part("changes").textContent = "nothing yet";
   }
 
@@ -79,7 +84,7 @@ window.lwe.mountAttributes = (element) => {
     if (!lwe.state.result) clearReadings();
   });
 
-  lwe.on("painted", ({ attributes, identity }) => {
+  lwe.on("painted", ({ attributes, identity: share }) => {
     const changed = [];
     element.firstElementChild.classList.add("read");
     for (const { id, row, was, now, meter, name } of rows) {
@@ -92,8 +97,7 @@ window.lwe.mountAttributes = (element) => {
       row.classList.toggle("shifted", !flipped && Math.abs(after - before) >= 0.1);
       if (flipped) changed.push(name);
     }
-    part("identity").textContent = percent(Math.max(0, identity));
-    part("identity-meter").style.setProperty("--now", Math.max(0, identity));
+    showIdentity(share);
     part("changes").textContent = changed.length ? changed.join(", ") : "nothing yet";
   });
 

@@ -8,17 +8,22 @@ window.lwe = window.lwe || (() => {
     revision: 0,      // number of the newest order; messages of older ones are dropped
     phase: "empty",
     picture: null,    // {src, width, height, faces, region}
-    job: null,        // {text, step, total, preview}
+    job: null,        // {text, share, preview}
     result: null,     // {inversion, photo, ...}
     edits: {},        // attribute -> strength, zeros left out
     view: "photo",
+    blend: null,      // how an edit goes back into the photo; null is the result's usual way
+    resting: true,    // no slider has moved just now
   };
   const listeners = {};
   const SILENCE_MS = 20000; // how long a job may say nothing before the server is asked whether it still runs
+  const REST_MS = 200;
+  const QUICK_BLEND = "detail";
   const NO_ANSWER = "The editor does not answer. Is it still running? Try again.";
   let before = {};          // inversion and edits when the current job was ordered
   let heard = 0;            // when the job last said something
   const told = new Set();   // notices of the current order that were shown already
+  let rest = 0;             // timer until the sliders rest
   let bridge = null;        // {server, trigger, upload} of Gradio
 
   const on = (event, listener) => (listeners[event] = listeners[event] || []).push(listener);
@@ -44,6 +49,7 @@ window.lwe = window.lwe || (() => {
     state.revision += 1;
     state.phase = "working";
     state.job = { text: "Starting" };
+    if (kind !== "invert") state.blend = null;
     if (another) setEdits({});
     heard = Date.now();
     told.clear();
@@ -88,6 +94,9 @@ window.lwe = window.lwe || (() => {
 
   function setEdits(edits) {
     state.edits = Object.fromEntries(Object.entries(edits).filter(([, strength]) => strength !== 0));
+    state.resting = false;
+    clearTimeout(rest);
+    rest = setTimeout(() => { state.resting = true; emit("rest"); }, REST_MS);
     emit("edits");
   }
 
@@ -96,11 +105,24 @@ window.lwe = window.lwe || (() => {
     emit("change");
   }
 
-  // What should be painted now, or null when there is nothing to edit.
-  function wanted() {
+  function setBlend(blend) {
+    state.blend = blend;
+    emit("change");
+  }
+
+  const blend = () => state.blend || state.result?.blend;
+
+  // What should be painted in the end, or null when there is nothing to edit.
+  function goal() {
     if (state.phase !== "ready" || !state.result) return null;
-    const view = state.result.photo ? state.view : "crop";
-    return { inversion: state.result.inversion, alphas: { ...state.edits }, view };
+    const wish = { inversion: state.result.inversion, alphas: { ...state.edits } };
+    return state.result.photo && state.view === "photo" ? { ...wish, view: "photo", blend: blend() } : { ...wish, view: "crop" };
+  }
+
+  // What should be painted now: seamless blending takes too long to follow a hand.
+  function wanted() {
+    const wish = goal();
+    return wish?.blend && !state.resting ? { ...wish, blend: QUICK_BLEND } : wish;
   }
 
   function connect(parts) {
@@ -111,6 +133,7 @@ window.lwe = window.lwe || (() => {
   // Used by every panel: the element of that name inside it.
   const part = (element, name) => element.querySelector(`[data-part="${name}"]`);
 
-  return { state, on, emit, call, notify, order, receive, setEdits, setView, wanted, connect, part, NO_ANSWER,
+  return { state, on, emit, call, notify, order, receive, setEdits, setView, setBlend, blend, goal, wanted,
+           connect, part, NO_ANSWER, QUICK_BLEND,
            upload: (file) => bridge.upload(file) };
 })();

@@ -2,35 +2,43 @@
 window.lwe.live = window.lwe.live || ((lwe) => {
   "use strict";
   const key = (wanted) => JSON.stringify(wanted);
+  const quick = (wanted) => !wanted.blend || wanted.blend === lwe.QUICK_BLEND;
   let image = null;
   let running = false;
+  let slow = false;        // the server works on a wish that takes it long
+  let turn = 0;            // number of the newest round of requests; answers to older rounds are dropped
   let paintedKey = "";
   let failedKey = "";      // a wish the server refused is not repeated
 
+  const open = (wanted) => wanted !== null && key(wanted) !== paintedKey && key(wanted) !== failedKey;
+
   function updateBusy() {
-    if (!image) return;
-    const wanted = lwe.wanted();
-    const behind = wanted !== null && key(wanted) !== paintedKey && key(wanted) !== failedKey;
-    image.setAttribute("aria-busy", String(behind || lwe.state.phase === "working"));
+    image?.setAttribute("aria-busy", String(open(lwe.goal()) || lwe.state.phase === "working"));
   }
 
   async function paint() {
     updateBusy();
-    if (running || !image) return;
+    const next = lwe.wanted();
+    // A hand that moves again does not wait for the slow picture of where it rested.
+    if (!image || (running && !(slow && next && quick(next)))) return;
+    const mine = ++turn;
     running = true;
     try {
-      for (let wanted = lwe.wanted(); wanted && key(wanted) !== paintedKey && key(wanted) !== failedKey; wanted = lwe.wanted()) {
-        await paintOnce(wanted);
+      for (let wanted = next; open(wanted) && turn === mine; wanted = lwe.wanted()) {
+        slow = !quick(wanted);
+        await paintOnce(wanted, () => turn === mine);
       }
     } finally {
-      running = false;
+      if (turn === mine) running = slow = false;
       updateBusy();
     }
   }
 
-  async function paintOnce(wanted) {
+  async function paintOnce(wanted, current) {
     const answer = await lwe.call("paint", wanted);
-    if (lwe.wanted()?.inversion !== wanted.inversion) return;   // another picture came meanwhile
+    if (!current()) return;
+    slow = false;
+    if (lwe.wanted()?.inversion !== wanted.inversion) return;    // another picture came meanwhile
     if (!answer || answer.error) {
       if (key(lwe.wanted()) !== key(wanted)) return;             // the next wish will tell
       failedKey = key(wanted);
@@ -54,6 +62,7 @@ window.lwe.live = window.lwe.live || ((lwe) => {
     }
     paint();
   });
+  lwe.on("rest", paint);
   lwe.on("edits", () => {
     failedKey = "";
     paint();

@@ -60,12 +60,15 @@ window.lwe.mountResult = (element, trigger, props, server, upload, watch) => {
   // ---- view ----
   element.querySelectorAll("[data-view]").forEach((radio) => radio.addEventListener("change", () => lwe.setView(radio.dataset.view)));
 
+  // ---- blend ----
+  part("blend").addEventListener("change", () => lwe.setBlend(part("blend").value));
+
   // ---- download ----
   part("download").addEventListener("click", async () => {
     const shown = lwe.live.shown();
     if (!shown) return;
     part("download").setAttribute("aria-busy", "true");
-    const answer = await lwe.call("download", JSON.parse(shown));
+    const answer = await lwe.call("download", { ...JSON.parse(shown), blend: lwe.blend() });
     part("download").removeAttribute("aria-busy");
     if (!answer || answer.error) return lwe.notify("error", answer?.error || lwe.NO_ANSWER);
     const link = Object.assign(document.createElement("a"), { href: answer.url, download: answer.name });
@@ -78,19 +81,25 @@ window.lwe.mountResult = (element, trigger, props, server, upload, watch) => {
   function drawJob(job) {
     part("job").hidden = !job;
     if (!job) return;
-    const known = job.total > 0 && job.step > 0;
+    const known = typeof job.share === "number";
     const bar = part("bar");
     part("job-text").textContent = job.text;
     bar.classList.toggle("unknown", !known);
-    bar.firstElementChild.style.width = known ? `${100 * Math.min(1, job.step / job.total)}%` : "";
-    if (known) bar.setAttribute("aria-valuenow", Math.round(100 * job.step / job.total)); else bar.removeAttribute("aria-valuenow");
+    bar.firstElementChild.style.width = known ? `${100 * job.share}%` : "";
+    if (known) bar.setAttribute("aria-valuenow", Math.round(100 * job.share)); else bar.removeAttribute("aria-valuenow");
     bar.setAttribute("aria-valuetext", job.text);
   }
 
   function describe(result) {
     if (!result) return "";
     if (!result.photo) return `Made-up person ${result.seed} · ${result.width} × ${result.height} PNG`;
-    return `${result.method} · ${result.seconds.toFixed(1)} s · ${result.width} × ${result.height} PNG`;
+    return [
+      result.from_store ? `${result.method}, kept from an earlier visit` : `${result.method} · ${result.seconds.toFixed(1)} s`,
+      `MSE ${result.mse.toPrecision(2)}`,
+      result.distance,
+      ...(result.evaluations ? [result.evaluations === 1 ? "1 evaluation" : `${result.evaluations.toLocaleString("en")} evaluations`] : []),
+      `${result.width} × ${result.height} PNG`,
+    ].join(" · ");
   }
 
   function draw() {
@@ -109,6 +118,9 @@ window.lwe.mountResult = (element, trigger, props, server, upload, watch) => {
       : picture.region === null ? "Choose what to edit." : "Press Invert to go on.";
     part("views").hidden = !result?.photo;
     element.querySelectorAll("[data-view]").forEach((radio) => { radio.checked = radio.dataset.view === view; });
+    part("blending").hidden = phase !== "ready" || !result.photo;
+    if (result?.photo) part("blend").value = lwe.blend();
+    part("blend-hint").hidden = lwe.blend() === lwe.QUICK_BLEND;
     for (const name of ["compare", "download"]) part(name).disabled = phase !== "ready";
     part("facts").textContent = phase === "ready" ? describe(result) : "";
     part("status").textContent = { working: "Working", ready: "Ready to edit", choose: "Waiting for your choice" }[phase] || "";

@@ -5,6 +5,8 @@ window.lwe.mountSource = (element, config) => {
   const part = (name) => lwe.part(element, name);
   const file = part("file");
   const method = part("method");
+  lwe.mountOptions(element, method);
+  const how = (forOpenPicture) => ({ method: method.value, options: lwe.options(forOpenPicture) });
 
   async function open(picked) {
     if (!picked) return;
@@ -14,7 +16,7 @@ window.lwe.mountSource = (element, config) => {
     part("drop").classList.add("uploading");
     try {
       const { path } = await lwe.upload(picked);
-      lwe.order("open", { source: path, name: picked.name || "pasted picture", method: method.value });
+      lwe.order("open", { source: path, name: picked.name || "pasted picture", ...how(false) });
     } catch (error) {
       lwe.notify("error", config.uploadFailed);
     } finally {
@@ -48,9 +50,9 @@ window.lwe.mountSource = (element, config) => {
 
   // ---- buttons ----
   element.querySelectorAll("[data-example]").forEach((button) => {
-    button.addEventListener("click", () => lwe.order("example", { source: button.dataset.example, method: method.value }));
+    button.addEventListener("click", () => lwe.order("example", { source: button.dataset.example, ...how(false) }));
   });
-  part("invert").addEventListener("click", () => lwe.order("invert", { method: method.value }));
+  part("invert").addEventListener("click", () => lwe.order("invert", how(true)));
   part("cancel").addEventListener("click", () => {
     part("cancel").disabled = true;
     lwe.call("cancel", null);
@@ -60,8 +62,21 @@ window.lwe.mountSource = (element, config) => {
   });
   method.addEventListener("change", () => { part("method-hint").textContent = method.selectedOptions[0].dataset.hint; });
 
+  // ---- what is kept ----
+  part("kept").addEventListener("toggle", async () => {
+    if (part("kept").open) part("stored").textContent = (await lwe.call("stored", null))?.text || "";
+  });
+  part("forget").addEventListener("click", async () => {
+    const { result } = lwe.state;
+    const answer = await lwe.call("forget", null);
+    if (!answer || answer.error) return lwe.notify("error", answer?.error || lwe.NO_ANSWER);
+    result.kept = false;
+    lwe.notify("info", answer.text);
+    lwe.emit("change");
+  });
+
   // ---- faces ----
-  const choose = (region) => lwe.order("invert", { region, method: method.value });
+  const choose = (region) => lwe.order("invert", { region, ...how(region === lwe.state.picture.region) });
 
   function faceChip(label, region) {
     const chip = document.createElement("label");
@@ -103,6 +118,7 @@ window.lwe.mountSource = (element, config) => {
     part("cancel").disabled = phase !== "working";
     element.firstElementChild.classList.toggle("has-picture", Boolean(picture));
     part("photo").hidden = !picture;
+    part("kept-this").hidden = !(phase === "ready" && result?.kept);
     part("aside").hidden = !(picture && phase === "ready" && result && !result.photo);
     if (!picture) return;
     const key = JSON.stringify([picture.src, picture.name, picture.faces]);

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 
-from engines.core.errors import OptionError
+from engines.data.lines import from_line, to_line
 
 __all__ = ["FACIAL_HAIR_FIELDS", "HAIRSTYLE_FIELDS", "IDENTITY_FIELDS", "Portrait"]
 
@@ -193,27 +192,12 @@ class Portrait:
 
     def to_json(self) -> str:
         """One line of JSON from which :meth:`from_json` restores the record exactly."""
-        return json.dumps(asdict(self))
+        return to_line(self)
 
     @classmethod
     def from_json(cls, line: str) -> Portrait:
         """Raises OptionError where the line is no portrait."""
-        try:
-            values = json.loads(line)
-        except ValueError as error:
-            raise OptionError(f"A portrait is one line of JSON; this line cannot be read ({error}).") from error
-        expected = {field.name for field in fields(cls)}
-        if not isinstance(values, dict) or set(values) != expected:
-            found = set(values) if isinstance(values, dict) else set()
-            raise OptionError(
-                "A portrait needs exactly the fields of this version; "
-                f"missing {sorted(expected - found)}, unknown {sorted(found - expected)}."
-            )
-        return cls(**{name: _as_tuples(value) for name, value in values.items()})
-
-
-def _as_tuples(value: object) -> object:
-    return tuple(_as_tuples(item) for item in value) if isinstance(value, list) else value
+        return from_line(cls, line, "A portrait")
 
 
 IDENTITY_FIELDS = (

@@ -1,4 +1,4 @@
-"""``benchmark inversion``: the encoder's milliseconds, and optimisation steps per second.
+"""``benchmark inversion``: the encoder's milliseconds, optimisation steps per second, and rounds of BasinCMA.
 
 Baseline: the same step (forward, backward, Adam on W+) on a generator that runs as grouped convolutions with weights made for
 the sample, the usual implementation of projection.
@@ -15,10 +15,11 @@ import torch
 from torch import Tensor
 
 from engines.core.errors import OptionError
+from engines.evaluation.benchmarks.basin import basin_round_figures
 from engines.evaluation.benchmarks.grouped import grouped_synthesis
 from engines.evaluation.benchmarks.timing import add_timing_arguments, apply_threads, interleaved_ms
-from engines.evaluation.inversion import inverted
 from engines.evaluation.judges import samples
+from engines.evaluation.ways import inverted
 from engines.imaging.convert import to_tensor
 from engines.inversion.objective import ImageObjective
 from engines.packs.load import Pack
@@ -34,12 +35,17 @@ _RATE = 0.01
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_timing_arguments(parser, repeats=50)
     parser.add_argument("--steps", type=int, default=100, help="steps of the refinement that is timed as a whole (default 100)")
+    parser.add_argument("--round-steps", type=int, default=5, help="gradient steps in a round of BasinCMA (default 5)")
+    parser.add_argument("--rounds", type=int, default=3, help="timed rounds of BasinCMA of each kind (default 3)")
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Returns `encoder_ms_median`, `refine_steps_per_sec`, `steps_ratio` (baseline step / own step) and the parts."""
-    if arguments.steps < 1:
-        raise OptionError(f"--steps {arguments.steps}: at least one is needed.")
+    """Returns `encoder_ms_median`, `refine_steps_per_sec`, `steps_ratio` (baseline step / own step), `basin_round_ratio`
+    (plain loop / batched round) and the parts."""
+    for name in ("steps", "round_steps", "rounds"):
+        value = getattr(arguments, name)
+        if value < 1:
+            raise OptionError(f"--{name.replace('_', '-')} {value}: at least one is needed.")
     threads = apply_threads(arguments)
     pack = open_pack(arguments.pack)
     # A sample of the generator will do: how long a step takes does not depend on the picture.
@@ -65,6 +71,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         "step_ms_median": own,
         "baseline_step_ms_median": grouped,
         "steps_ratio": grouped / own,
+        **basin_round_figures(pack, crop, steps=arguments.round_steps, repeats=arguments.rounds, seed=arguments.seed),
         "baseline": "the same step (forward, backward, Adam on W+) on grouped convolutions",
         "threads": threads,
         "repeats": arguments.repeats,

@@ -16,8 +16,8 @@ import torch
 from engines.core.errors import OptionError
 from engines.evaluation.benchmarks.grouped import grouped_synthesis
 from engines.evaluation.benchmarks.timing import add_timing_arguments, apply_threads, interleaved_ms
-from engines.evaluation.inversion import inverted
 from engines.evaluation.judges import samples
+from engines.evaluation.ways import inverted
 from engines.imaging.convert import to_tensor, to_uint8
 from engines.packs.load import Pack
 from engines.packs.registry import open_pack
@@ -69,14 +69,20 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 @torch.no_grad()
-def plain_frame(pack: Pack, crop: np.ndarray, alphas: dict[str, float]) -> tuple[np.ndarray, dict[str, float], float]:
-    """Picture uint8 [R, R, 3], probabilities and identity similarity of an edit; nothing is kept from frame to frame."""
+def plain_frame(pack: Pack, crop: np.ndarray, alphas: dict[str, float]) -> tuple[np.ndarray, dict[str, float], float | None]:
+    """Picture uint8 [R, R, 3], probabilities and identity similarity of an edit; nothing is kept from frame to frame.
+
+    The similarity is None where the pack has no identity network.
+    """
     w_plus = pack.encoder(to_tensor(crop))
     codes = (w_plus, pack.edit_maps.edit(w_plus, alphas))
     pictures = [to_uint8(grouped_synthesis(pack.generator.synthesis, code))[0] for code in codes]
     readings = [pack.attribute_predictor.probabilities(to_tensor(picture))[0].tolist() for picture in pictures]
-    before, after = (pack.identity(to_tensor(picture)) for picture in pictures)
-    return pictures[1], dict(zip(pack.attribute_predictor.attributes, readings[1], strict=True)), float((before * after).sum())
+    similarity = None
+    if pack.has("identity"):
+        before, after = (pack.identity(to_tensor(picture)) for picture in pictures)
+        similarity = float((before * after).sum())
+    return pictures[1], dict(zip(pack.attribute_predictor.attributes, readings[1], strict=True)), similarity
 
 
 def _slider(pack: Pack) -> Callable[[int], dict[str, float]]:

@@ -16,8 +16,7 @@ import numpy as np
 
 from engines.core.errors import OptionError
 from engines.core.rng import numpy_generator
-from engines.data.faces import render, sample
-from engines.data.sets import SET_SIZE_PX
+from engines.data.registry import data_set
 from engines.evaluation.benchmarks.timing import interleaved_ms
 
 __all__ = ["HELP", "add_arguments", "run"]
@@ -35,12 +34,13 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Returns `render_ms_per_picture`, `render_ms_p95`, `baseline_ms_median` and `render_ratio` (picture / baseline)."""
     if arguments.n < 1:
         raise OptionError(f"--n {arguments.n}: at least one portrait is needed.")
-    portraits = [sample([arguments.seed, index]) for index in range(arguments.n)]
+    faces = data_set("faces")
+    portraits = [faces.exported(arguments.seed, index) for index in range(arguments.n)]
     values = numpy_generator(arguments.seed).random(_BASELINE_VALUES, np.float32)
     with _one_core() as pinned:
         measured = interleaved_ms(
             {
-                "render": lambda index: render(portraits[index % len(portraits)], SET_SIZE_PX),
+                "render": lambda index: faces.render(portraits[index % len(portraits)], faces.size_px),
                 "baseline": lambda _: np.cumsum(np.sort(values)),
             },
             arguments.n,
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         "baseline": f"sorting and summing {_BASELINE_VALUES} float32 values in NumPy",
         "one_core": pinned,
         "n": arguments.n,
-        "size_px": SET_SIZE_PX,
+        "size_px": faces.size_px,
     }
 
 

@@ -35,12 +35,15 @@ def apply_threads(arguments: argparse.Namespace) -> int:
     return torch.get_num_threads()
 
 
-def interleaved_ms(functions: Mapping[str, Callable[[int], object]], repeats: int) -> dict[str, np.ndarray]:
+def interleaved_ms(
+    functions: Mapping[str, Callable[[int], object]], repeats: int, *, warm_up: int = _WARM_UP
+) -> dict[str, np.ndarray]:
     """Milliseconds [repeats] of every function, called with 0, 1, 2, …
 
-    The functions take turns, so that a machine that slows down meanwhile slows all of them; a few calls before are not counted.
+    The functions take turns, so that a machine that slows down meanwhile slows all of them; `warm_up` calls of each
+    before are not counted.
     """
-    for index in range(_WARM_UP):
+    for index in range(warm_up):
         for function in functions.values():
             function(index)
     measured: dict[str, list[float]] = {name: [] for name in functions}

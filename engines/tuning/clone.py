@@ -1,0 +1,95 @@
+"""Method ``clone``: near-perfect inversion (Feng et al. 2022, "Near Perfect GAN Inversion").
+
+    local (Eq. 2)    L(theta) = L_rec(G_theta(w*), x) + lambda_adv softplus(-D(G_theta(w*)))
+    global (Eq. 3)   the loss of :mod:`engines.tuning.cohesion`, once after every eight local updates (Eq. 4)
+
+w* stays as it is; L_rec is the L1 distance of Laplacian pyramids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+
+from engines.core.progress import CancelToken
+from engines.inversion.options import GlobalLoss, InversionOptions
+from engines.inversion.result import InversionProgress
+from engines.losses.adversarial import generator_loss
+from engines.losses.laplacian import laplacian_pyramid_l1
+from engines.tuning.cohesion import GAN_BETAS, Cohesion, FrozenCohesion, GanCohesion
+from engines.tuning.descent import Descent
+from engines.tuning.models import TuningModels
+from engines.tuning.moves import Moves
+from engines.tuning.run import Look, Recipe, Task, tune
+
+__all__ = ["Cloner", "clone_recipe", "run"]
+
+LEARNING_RATE = 1e-2
+"""For weights that start at unit scale, as all of an equalised generator do."""
+ADVERSARIAL_WEIGHT = 0.01
+"""lambda_adv."""
+ADVERSARIAL_INTERVAL = 4
+"""The discriminator takes as long as the generator: it is asked at every so many-th step, and counts so many times then."""
+GLOBAL_INTERVAL = 8
+GAN_RATE = 1e-3
+"""The rate of the gan loss: that of the generator's own training."""
+
+
+class Cloner:
+    """Local and global updates; each loss has an Adam of its own."""
+
+    def __init__(self, task: Task, *, global_loss: GlobalLoss) -> None:
+        self._task, self._global_loss = task, global_loss
+        weights = task.trainee.weights
+        self._local = Descent(weights, LEARNING_RATE)
+        self._discriminator = task.models.discriminator
+        self._global: list[tuple[Cohesion, Descent]] = []
+        self._pictures = "none"
+        if global_loss in ("frozen", "both"):
+            self._global.append((FrozenCohesion(task, Moves(task.models, task.w_plus)), Descent(weights, LEARNING_RATE)))
+        if global_loss in ("gan", "both"):
+            gan = GanCohesion(task)
+            self._global.append((gan, Descent(weights, GAN_RATE, GAN_BETAS)))
+            self._discriminator, self._pictures = gan.discriminator, gan.source
+        self._steps = 0
+
+    def look(self) -> Look:
+        task = self._task
+        image = task.trainee.picture(task.w_plus)
+        reconstruction = laplacian_pyramid_l1(image, task.target, weight_map=task.weight_map).sum()
+        if self._steps % ADVERSARIAL_INTERVAL:
+            return Look(image, reconstruction, reconstruction)
+        realism = generator_loss(self._discriminator(image, dtype=torch.bfloat16)).sum()
+        return Look(image, reconstruction + ADVERSARIAL_INTERVAL * ADVERSARIAL_WEIGHT * realism, reconstruction)
+
+    def update(self, look: Look, share: float) -> int:
+        self._local.step(look.loss, share)
+        self._steps += 1
+        if self._steps % GLOBAL_INTERVAL:
+            return 0
+        for cohesion, descent in self._global:
+            descent.step(cohesion.loss(self._steps), share)
+        return sum(cohesion.pictures for cohesion, _ in self._global)
+
+    def settings(self) -> Mapping[str, Any]:
+        return {
+            "learning_rate": LEARNING_RATE,
+            "adversarial_weight": ADVERSARIAL_WEIGHT,
+            "global_loss": self._global_loss,
+            "global_interval": GLOBAL_INTERVAL,
+            "training_pictures": self._pictures,
+        }
+
+
+def clone_recipe(global_loss: GlobalLoss) -> Recipe:
+    """The method with one of the global losses."""
+    return Recipe("clone", "Cloning the picture", seconds=45, steps=500, tuner=partial(Cloner, global_loss=global_loss))
+
+
+def run(models: TuningModels, crop: np.ndarray, options: InversionOptions, cancel: CancelToken) -> Iterator[InversionProgress]:
+    """See :func:`engines.tuning.run.tune`."""
+    yield from tune(models, crop, options, cancel, recipe=clone_recipe(options.global_loss))

@@ -1,0 +1,118 @@
+"""What keeps the rest of the generator as it was while it is tuned for one picture: two forms of a global loss.
+
+``gan`` is the paper's (Eq. 3): the loss that the generator was trained with, discriminator included. It asks that samples look
+like the training pictures, and not that a code keeps its picture. ``frozen`` asks just that, by comparing with the untuned
+generator. Both draw fresh codes at every step.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from engines.core.rng import torch_generator
+from engines.generators.weight_differences import separated
+from engines.losses.adversarial import discriminator_loss, generator_loss, r1_penalty
+from engines.losses.pixel import mse
+from engines.tuning.moves import Moves
+from engines.tuning.run import Task
+
+__all__ = ["GAN_BETAS", "Cohesion", "FrozenCohesion", "GanCohesion", "random_codes"]
+
+_FEATURES = torch.bfloat16
+"""Of these batches: their errors are far below what is compared, and they take half the time."""
+_RANDOM_CODES, _EDITED_CODES = 4, 4
+_EDIT_WEIGHT = 1.0
+
+_GAN_BATCH = 4
+_R1_INTERVAL, _R1_GAMMA = 16, 0.3
+_DISCRIMINATOR_RATE = 1e-3
+GAN_BETAS = (0.0, 0.99)
+
+
+class Cohesion(Protocol):
+    """A global loss."""
+
+    pictures: int
+    """How many pictures one loss makes."""
+
+    def loss(self, step: int) -> Tensor:
+        """The loss of the weights as they are now, a scalar; `step` numbers the draws."""
+
+
+class FrozenCohesion:
+    """Distance to the untuned generator G_0 where nothing, or the same, should change.
+
+        mean_z |G(w) - G_0(w)|^2, w = M(z)    +    mean_e |(G(w* + e) - G(w*)) - (G_0(w* + e) - G_0(w*))|^2
+
+    The second term keeps what edits do: e are the pack's own edits at random strengths, one at a time.
+    """
+
+    pictures = _RANDOM_CODES + _EDITED_CODES + 1
+
+    def __init__(self, task: Task, moves: Moves) -> None:
+        self._task, self._moves = task, moves
+
+    def loss(self, step: int) -> Tensor:
+        trainee, w_plus = self._task.trainee, self._task.w_plus
+        draw = torch_generator(self._task.seed, 31, step)
+        edited = w_plus + self._moves.draw(_EDITED_CODES, draw)
+        codes = torch.cat([random_codes(trainee.base, _RANDOM_CODES, draw), edited, w_plus])
+        change = trainee.picture(codes, _FEATURES) - trainee.base_picture(codes, _FEATURES)
+        random, edited, own = change.split([_RANDOM_CODES, _EDITED_CODES, 1])
+        nothing = torch.zeros_like(own)
+        return mse(random, nothing).mean() + _EDIT_WEIGHT * mse(edited, own).mean()
+
+
+class GanCohesion:
+    """Non-saturating logistic loss on G(M(z)) (Eq. 3); the discriminator is a private copy that learns too, with lazy R1."""
+
+    pictures = 2 * _GAN_BATCH
+
+    def __init__(self, task: Task) -> None:
+        self._task, self._real = task, task.models.training_sample
+        self.source = "the untuned generator's samples" if self._real is None else f"bundled sample of {len(self._real)}"
+        """Where training pictures come from: the pack's sample where it ships one, else the untuned generator."""
+        shared = task.models.discriminator
+        names = [name for name, _ in shared.named_parameters()]
+        self.discriminator = separated(shared, names).requires_grad_(False)
+        self._parameters = list(self.discriminator.parameters())
+        self._optimiser = torch.optim.Adam(self._parameters, lr=_DISCRIMINATOR_RATE, betas=GAN_BETAS, fused=True)
+        self._steps = 0
+
+    def loss(self, step: int) -> Tensor:
+        """Also teaches the discriminator, before it is asked."""
+        trainee, seed = self._task.trainee, self._task.seed
+        draw = torch_generator(seed, 37, step)
+        fake = trainee.picture(random_codes(trainee.base, _GAN_BATCH, draw), _FEATURES)
+        self._teach(fake.detach(), self._training_pictures(draw))
+        return generator_loss(self.discriminator(fake, dtype=_FEATURES)).mean()
+
+    def _training_pictures(self, draw: torch.Generator) -> Tensor:
+        if self._real is None:
+            return self._task.trainee.base_picture(random_codes(self._task.trainee.base, _GAN_BATCH, draw), _FEATURES)
+        chosen = torch.randint(0, len(self._real), (_GAN_BATCH,), generator=draw)
+        return self._real[chosen].to(self._task.target.device).float() / 127.5 - 1
+
+    def _teach(self, fake: Tensor, real: Tensor) -> None:
+        network = self.discriminator.requires_grad_(True)
+        fake_logits, real_logits = network(torch.cat([fake, real]), dtype=_FEATURES).chunk(2)
+        loss = discriminator_loss(real_logits, fake_logits)
+        if self._steps % _R1_INTERVAL == 0:
+            loss = loss + 0.5 * _R1_GAMMA * _R1_INTERVAL * r1_penalty(network, real).mean()
+        self._optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self._optimiser.step()
+        self._optimiser.zero_grad(set_to_none=True)
+        network.requires_grad_(False)
+        self._steps += 1
+
+
+def random_codes(generator: nn.Module, count: int, draw: torch.Generator) -> Tensor:
+    """W+ codes [count, L, D] of random latents, M(z)."""
+    device = next(generator.parameters()).device
+    with torch.no_grad():
+        z = torch.randn(count, generator.config.z_dim, generator=draw)
+        return generator.broadcast(generator.mapping(z.to(device)))

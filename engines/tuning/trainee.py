@@ -1,0 +1,81 @@
+"""The generator while it is tuned: a private copy of the weights that may change, and the best of them so far."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from engines.generators.weight_differences import differences_between, halved, separated, tuned
+from engines.imaging.convert import to_uint8
+
+__all__ = ["Trainee", "tunable_names"]
+
+
+TUNED_LEVELS = 3
+"""How many resolutions are tuned, from the finest down."""
+
+
+def tunable_names(generator: nn.Module) -> list[str]:
+    """Parameters of the synthesis network's finest blocks.
+
+    What the coarse ones paint (shape, pose, what edits mostly change) stays, and with it most of what other codes paint; the
+    fine ones can still paint any picture over it. The strengths of the noise stay too: a picture that fixed noise has learned
+    would lie over every other one.
+    """
+    finest = tuple(f"b{resolution}." for resolution in generator.config.resolutions[-TUNED_LEVELS:])
+    named = (name for name, _ in generator.synthesis.named_parameters())
+    return [f"synthesis.{name}" for name in named if name.startswith(finest) and not name.endswith("noise_strength")]
+
+
+class Trainee:
+    """A copy of `base` whose synthesis weights take gradients; everything else is shared with it."""
+
+    def __init__(self, base: nn.Module) -> None:
+        self.base = base
+        self._names = tunable_names(base)
+        self.generator = separated(base, self._names)
+        self.weights = [self.generator.get_parameter(name).requires_grad_(True) for name in self._names]
+        self._origins = [base.get_parameter(name) for name in self._names]
+        self._best = [weight.detach().clone() for weight in self.weights]
+
+    def picture(self, w_plus: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+        """Image [N, 3, R, R] of codes [N, L, D] by the weights as they are now, differentiable."""
+        return self.generator.synthesis(w_plus, noise_mode="const", dtype=dtype)
+
+    def base_picture(self, w_plus: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+        """The same by the untuned generator."""
+        with torch.no_grad():
+            return self.base.synthesis(w_plus, noise_mode="const", dtype=dtype)
+
+    def distance(self) -> Tensor:
+        """``||theta - theta_0||_2`` over all weights that may change, a scalar; its gradient at theta_0 is 0."""
+        squares = [(w - o).square().sum() for w, o in zip(self.weights, self._origins, strict=True)]
+        # The root's slope is infinite at 0, where tuning starts: there it is cut off.
+        return torch.stack(squares).sum().clamp_min(1e-12).sqrt()
+
+    @torch.no_grad()
+    def keep(self) -> None:
+        """Notes the weights as they are now as the best so far."""
+        for best, weight in zip(self._best, self.weights, strict=True):
+            best.copy_(weight)
+
+    @torch.no_grad()
+    def restore(self) -> None:
+        """Goes back to the best weights: those last kept, or the untuned ones."""
+        for best, weight in zip(self._best, self.weights, strict=True):
+            weight.copy_(best)
+
+    @torch.no_grad()
+    def differences(self, w_plus: Tensor) -> dict[str, np.ndarray]:
+        """Differences of the weights as they are now from the untuned ones.
+
+        In float16 where that is exact enough: no colour of the picture of codes [1, L, D] may move by more than a grey level.
+        """
+        exact = differences_between(self.generator, self.base, self._names)
+        half = halved(exact)
+        pictures = [
+            to_uint8(tuned(self.base, differences).synthesis(w_plus, noise_mode="const")).astype(np.int16)
+            for differences in (exact, half)
+        ]
+        return half if np.abs(pictures[0] - pictures[1]).max() <= 1 else exact

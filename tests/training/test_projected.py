@@ -1,0 +1,45 @@
+"""The projected discriminator: it can tell two kinds of pictures, and the network it looks through stays as it was."""
+
+from __future__ import annotations
+
+import torch
+
+from engines.core.rng import torch_generator
+from engines.losses.adversarial import hinge_loss
+from engines.predictors.perceptual import PerceptualNetwork
+from engines.training.common import freeze
+from engines.training.projected import ProjectedDiscriminator
+
+
+def _pictures(kind: str, seed: int) -> torch.Tensor:
+    """Vertical or horizontal stripes with noise, [16, 3, 32, 32]."""
+    stripes = torch.sign(torch.sin(torch.arange(32) * 0.8))
+    plane = stripes[None, :].expand(32, 32) if kind == "vertical" else stripes[:, None].expand(32, 32)
+    return plane.expand(16, 3, 32, 32) + 0.3 * torch.randn(16, 3, 32, 32, generator=torch_generator(seed))
+
+
+def test_it_learns_to_tell_real_from_fake_and_leaves_the_features_alone():
+    torch.manual_seed(0)
+    perceptual = freeze(PerceptualNetwork((8, 16, 16)))
+    before = {name: value.clone() for name, value in perceptual.state_dict().items()}
+    judge = ProjectedDiscriminator(perceptual, 32)
+    optimiser = torch.optim.Adam(judge.parameters(), lr=2e-3, betas=(0.0, 0.99))
+    for step in range(40):
+        loss = hinge_loss(judge(_pictures("vertical", step)), judge(_pictures("horizontal", 1000 + step)))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    with torch.no_grad():
+        real, fake = judge(_pictures("vertical", 9000)), judge(_pictures("horizontal", 9001))
+    assert real.shape == (16, 3)
+    assert float(real.mean(1).min()) > float(fake.mean(1).max())
+    assert all(torch.equal(value, before[name]) for name, value in perceptual.state_dict().items())
+    assert not any("trunk" in name for name in judge.state_dict())
+
+
+def test_pictures_get_gradients_through_the_frozen_features():
+    torch.manual_seed(0)
+    judge = ProjectedDiscriminator(freeze(PerceptualNetwork((8, 16))), 32)
+    image = _pictures("vertical", 0).requires_grad_(True)
+    judge(image).sum().backward()
+    assert float(image.grad.abs().sum()) > 0
