@@ -197,7 +197,9 @@ def _tune(page: Any) -> bool:
 
 def _measure_edits(page: Any, moves: int, view: str, figures: dict[str, Any]) -> None:
     """Drags the first slider with the mouse: each move waits for its picture; then one sweep as fast as a hand."""
-    box = page.get_by_role("slider").first.bounding_box()
+    slider = page.get_by_role("slider").first
+    slider.scroll_into_view_if_needed()
+    box = slider.bounding_box()
     middle = box["y"] + box["height"] / 2
     rng = random.Random(0)
     page.evaluate("() => { window.__times = []; }")
