@@ -91,6 +91,7 @@ _RULES = {
     "encoder_start": _Rule("true or false", lambda given: isinstance(given, bool), bool),
     "transform": _Rule("none, spatial, colour or both", _text, str),
     "pixel_loss": _Rule("l1 or laplacian", _text, str),
+    "global_loss": _Rule("none, frozen, gan or both", _text, str),
     "mask": _Rule(
         '"auto", or [x0, y0, x1, y1] in pixels of the picture',
         lambda given: given == "auto" or _is_rectangle(given),

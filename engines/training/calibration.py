@@ -1,7 +1,8 @@
 """How strong an edit must be to count as "changed": the image predictor's answer after synthesis decides.
 
 A latent classifier can be fooled by codes whose picture did not change; the predictor that looks at the picture is what a
-user would agree with.
+user would agree with. It has to be about as sure as it is of pictures that have the attribute (or lack it) unedited: at
+logit 0 glasses are rings of shadow.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["Calibration", "ImageResponse", "Response", "calibrate", "predictions"]
+__all__ = ["Calibration", "ImageResponse", "Response", "answers", "bar", "calibrate"]
 
 _BATCH = 24
 # Preservation counts twice: a slightly weaker edit is better than one that takes other things along.
@@ -25,7 +26,7 @@ class Response:
     """What a strength does to held-out codes."""
 
     change: float
-    """Share whose prediction of the edited attribute flips."""
+    """Share whose answer on the edited attribute goes over to the other side and past the bar there."""
     preservation: float
     """Mean share of the other attributes whose prediction stays."""
 
@@ -100,25 +101,36 @@ class ImageResponse:
         k: int,
         others: np.ndarray,
         before: np.ndarray,
+        bar: float = 0.0,
     ) -> None:
         """change: codes to H(codes); synthesis: codes to images; predictor: images to logits [n, K].
 
-        k: the edited attribute; others: bool [K], the attributes that should stay; before: bool [n, K], the predictions
-        for the unedited codes, all alike in column k.
+        k: the edited attribute; others: bool [K], the attributes that should stay; before: [n, K], the logits of the
+        unedited codes, of one sign in column k; bar: what the logit must pass on the other side, at least 0.
         """
         self._codes, self._change = codes, change(codes)
         self._picture, self._predict = synthesis, predictor
-        self._k, self._others, self._before = k, np.asarray(others, bool), np.asarray(before, bool)
+        self._k, self._others, self._before, self._bar = k, np.asarray(others, bool), np.asarray(before), bar
 
     def __call__(self, strength: float) -> Response:
-        after = predictions(self._codes + strength * self._change, self._picture, self._predict)
-        same = after == self._before
+        after = answers(self._codes + strength * self._change, self._picture, self._predict)
+        same = (after > 0) == (self._before > 0)
         kept = same[:, self._others].mean() if self._others.any() else 1.0
-        return Response(float((~same[:, self._k]).mean()), float(kept))
+        crossed = ~same[:, self._k] & (np.abs(after[:, self._k]) > self._bar)
+        return Response(float(crossed.mean()), float(kept))
+
+
+def bar(logits: np.ndarray, direction: str, certainty: float) -> float:
+    """How far from 0 the share `certainty` of the answers on the side that an edit goes to stays back; 0 without answers.
+
+    logits: [n] of unedited pictures; direction: "add" goes above 0, "remove" below; certainty: 0 to 1, 0 for any answer.
+    """
+    there = logits[logits > 0] if direction == "add" else -logits[logits <= 0]
+    return float(np.quantile(there, certainty)) if certainty > 0 and len(there) else 0.0
 
 
 @torch.inference_mode()
-def predictions(codes: Tensor, synthesis: Callable[[Tensor], Tensor], predictor: Callable[[Tensor], Tensor]) -> np.ndarray:
-    """Whether each attribute is predicted in the pictures of codes [n, L, D], bool [n, K]."""
-    parts = [predictor(synthesis(codes[i : i + _BATCH]).clamp(-1, 1)) > 0 for i in range(0, len(codes), _BATCH)]
-    return torch.cat(parts).numpy()
+def answers(codes: Tensor, synthesis: Callable[[Tensor], Tensor], predictor: Callable[[Tensor], Tensor]) -> np.ndarray:
+    """The predictor's logits [n, K] on the pictures of codes [n, L, D]."""
+    parts = [predictor(synthesis(codes[i : i + _BATCH]).clamp(-1, 1)) for i in range(0, len(codes), _BATCH)]
+    return torch.cat(parts).float().numpy()

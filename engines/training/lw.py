@@ -25,7 +25,7 @@ from engines.imaging.grids import picture_grid
 from engines.packs.load import Pack
 from engines.packs.registry import open_pack
 from engines.packs.write import write_component
-from engines.training.calibration import Calibration, ImageResponse, calibrate, predictions
+from engines.training.calibration import Calibration, ImageResponse, answers, bar, calibrate
 from engines.training.codes import CodeSet, code_set
 from engines.training.common import add_common_arguments, held_out_count, open_run, pack_folder, provenance
 from engines.training.label_effects import label_effect
@@ -69,6 +69,8 @@ class Recipe:
     """lambda of single attributes."""
     change: float = 0.9
     """Share of codes that slider 1.0 has to change."""
+    certainty: float = 0.15
+    """A code counts as changed when the image predictor is surer than of this share of unedited pictures on that side."""
 
     def options_for(self, attribute: str) -> LwOptions:
         return replace(self.options, preservation=dict(self.preservation_of).get(attribute, self.options.preservation))
@@ -98,6 +100,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--paper", action="store_true", help="the printed setting: free maps, whole codes, no start or calm, unscaled costs")
     add("--star", action="store_true", help="LW*: no attribute cost, uniform weights")
     add("--change", type=float, default=0.9, help="share of codes that slider 1.0 has to change (default 0.9)")
+    surer = "count as changed what the predictor is surer of than of this share of unedited pictures (default 0.15)"
+    add("--certainty", type=float, default=Recipe.certainty, metavar="SHARE", help=surer)
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -198,7 +202,7 @@ class _Work:
         self._classifier = _Columns(pack.latent_classifier, self.attributes)
         self._predict = _Columns(pack.attribute_predictor, self.attributes)
         self._synthesis = pack.generator.synthesis
-        self._before = predictions(self._codes, self._synthesis, self._predict)
+        self._before = answers(self._codes, self._synthesis, self._predict)
 
     def fit(self, attribute: str, direction: str, deadline: float | None, report: Any) -> tuple[FittedMap, Weights]:
         k = self.attributes.index(attribute)
@@ -239,6 +243,7 @@ class _Work:
             k=k,
             others=others,
             before=self._before[chosen],
+            bar=bar(self._before[:, k], direction, self.recipe.certainty),
         )
         return calibrate(respond, target=self.recipe.change)
 
@@ -254,7 +259,7 @@ class _Work:
 
     def _to_change(self, k: int, direction: str) -> np.ndarray:
         """Held-out codes whose picture is predicted on the side that the edit leaves; any, should there be none."""
-        found = np.flatnonzero(self._before[:, k] == (direction == "remove"))
+        found = np.flatnonzero((self._before[:, k] > 0) == (direction == "remove"))
         return found if len(found) else np.arange(len(self._before))
 
     def _weight_columns(self, k: int, direction: str) -> np.ndarray:
@@ -297,6 +302,7 @@ def _recipe(arguments: argparse.Namespace) -> Recipe:
         weight_by=weight_by,
         preservation_of=() if arguments.star else tuple(_pair(text) for text in arguments.preservation_of),
         change=arguments.change,
+        certainty=arguments.certainty,
     )
 
 

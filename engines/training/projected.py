@@ -1,7 +1,9 @@
 """A discriminator on the features of a frozen network (Sauer et al. 2021, Projected GANs converge faster).
 
-Every feature map gets a small convolutional head; fixed random 1x1 convolutions mix its channels first, so that no head can
-win by a few of them (section 3.2, cross-channel mixing). It is a training aid: the pack keeps the plain discriminator.
+Every feature map but the finest gets a small convolutional head; fixed random 1x1 convolutions mix its channels first, so
+that no head can win by a few of them (section 3.2, cross-channel mixing). It sees pictures blurred: what frozen features make
+of the finest detail can be had more cheaply by a grain in hair and along outlines than by hair, so the finest detail is
+left to the plain discriminator. It is a training aid: the pack keeps the plain one.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ from engines.predictors.perceptual import PerceptualNetwork
 __all__ = ["ProjectedDiscriminator"]
 
 _HEAD_CHANNELS = 64
+_FIRST_MAP = 1
+_BLUR = (1.0, 4.0, 6.0, 4.0, 1.0)  # binomial: nothing of a pattern of single pixels is left
 
 
 class ProjectedDiscriminator(nn.Module):
@@ -31,18 +35,21 @@ class ProjectedDiscriminator(nn.Module):
         mixers, heads = [], []
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            for index, channels in enumerate(perceptual.channels):
+            for index, channels in enumerate(perceptual.channels[_FIRST_MAP:], start=_FIRST_MAP):
                 mixers.append(torch.randn(channels, channels, 1, 1, generator=draw) / math.sqrt(channels))
                 heads.append(_head(channels, resolution >> (index + 1)))
         self.heads = nn.ModuleList(heads)
-        for index, mixer in enumerate(mixers):
+        row = torch.tensor(_BLUR) / sum(_BLUR)
+        self.register_buffer("blur", (row[:, None] * row).expand(3, 1, -1, -1).clone(), persistent=False)
+        for index, mixer in enumerate(mixers, start=_FIRST_MAP):
             self.register_buffer(f"mixer{index}", mixer)
 
     def forward(self, image: Tensor) -> Tensor:
-        maps = self._features[0](image)
+        blurred = F.conv2d(F.pad(image, (2, 2, 2, 2), mode="reflect"), self.blur.to(image.dtype), groups=3)
+        maps = list(self._features[0](blurred))[_FIRST_MAP:]
         logits = [
             head(F.conv2d(x, self.get_buffer(f"mixer{index}").to(x.dtype))).float().mean((1, 2, 3))
-            for index, (head, x) in enumerate(zip(self.heads, maps, strict=True))
+            for index, (head, x) in enumerate(zip(self.heads, maps, strict=True), start=_FIRST_MAP)
         ]
         return torch.stack(logits, dim=1)
 

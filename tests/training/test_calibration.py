@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from engines.training.calibration import ImageResponse, Response, calibrate, predictions
+from engines.training.calibration import ImageResponse, Response, answers, bar, calibrate
 
 
 def _planted(needed: float, cost: float = 0.02):
@@ -48,11 +48,22 @@ def test_response_counts_flips_and_what_stays():
     def predictor(image: torch.Tensor) -> torch.Tensor:
         return image[:, 0]
 
-    before = predictions(codes, synthesis, predictor)
-    np.testing.assert_array_equal(before, codes[:, 0].numpy() > 0)
+    before = answers(codes, synthesis, predictor)
+    np.testing.assert_array_equal(before > 0, codes[:, 0].numpy() > 0)
     respond = ImageResponse(
         codes, lambda w: direction.expand_as(w), synthesis, predictor, k=0, others=np.array([False, True, True]), before=before
     )
     # Of the first coordinates three of four cross 0; of the third, -0.5 does, one of the eight others.
     assert respond(1.0) == Response(0.75, 7 / 8)
     assert respond(2.0) == Response(1.0, 6 / 8)
+    # Edited, the first coordinates are .1, -.1, .15 and .05: past .06 are two of them.
+    args = {"k": 0, "others": np.array([False, True, True]), "before": before}
+    assert ImageResponse(codes, lambda w: direction.expand_as(w), synthesis, predictor, bar=0.06, **args)(1.0).change == 0.5
+
+
+def test_the_bar_is_a_quantile_of_the_answers_on_the_far_side():
+    logits = np.array([-8.0, -6.0, -4.0, -2.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0])
+    assert bar(logits, "add", 0.25) == 2.0
+    assert bar(logits, "remove", 0.25) == 2.0
+    assert bar(logits, "add", 0.0) == 0.0
+    assert bar(-np.abs(logits), "add", 0.5) == 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch.nn import functional as F
 
 from engines.core.rng import torch_generator
 from engines.losses.adversarial import hinge_loss
@@ -20,7 +21,7 @@ def _pictures(kind: str, seed: int) -> torch.Tensor:
 
 def test_it_learns_to_tell_real_from_fake_and_leaves_the_features_alone():
     torch.manual_seed(0)
-    perceptual = freeze(PerceptualNetwork((8, 16, 16)))
+    perceptual = freeze(PerceptualNetwork((4, 8, 16, 16)))
     before = {name: value.clone() for name, value in perceptual.state_dict().items()}
     judge = ProjectedDiscriminator(perceptual, 32)
     optimiser = torch.optim.Adam(judge.parameters(), lr=2e-3, betas=(0.0, 0.99))
@@ -31,7 +32,7 @@ def test_it_learns_to_tell_real_from_fake_and_leaves_the_features_alone():
         optimiser.step()
     with torch.no_grad():
         real, fake = judge(_pictures("vertical", 9000)), judge(_pictures("horizontal", 9001))
-    assert real.shape == (16, 3)
+    assert real.shape == (16, 3)  # the finest map has no head
     assert float(real.mean(1).min()) > float(fake.mean(1).max())
     assert all(torch.equal(value, before[name]) for name, value in perceptual.state_dict().items())
     assert not any("trunk" in name for name in judge.state_dict())
@@ -43,3 +44,14 @@ def test_pictures_get_gradients_through_the_frozen_features():
     image = _pictures("vertical", 0).requires_grad_(True)
     judge(image).sum().backward()
     assert float(image.grad.abs().sum()) > 0
+
+
+def test_a_pattern_of_single_pixels_is_not_seen():
+    torch.manual_seed(0)
+    judge = ProjectedDiscriminator(freeze(PerceptualNetwork((4, 8, 16))), 32).eval()
+    image = _pictures("vertical", 0)
+    checkers = (torch.arange(32)[:, None] + torch.arange(32)) % 2 * 2.0 - 1
+    patches = F.interpolate(checkers[None, None, :4, :4], scale_factor=8)[0, 0]
+    with torch.no_grad():
+        plain, grained, shaded = judge(image), judge(image + 0.5 * checkers), judge(image + 0.5 * patches)
+    assert float((grained - plain).abs().max()) < 0.02 * float((shaded - plain).abs().max())

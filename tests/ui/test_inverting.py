@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import re
 from typing import Any
 
 import pytest
 
 from editor_app.handlers.inverting import MAX_SECONDS, checked_options, json_object, within_limit
+from editor_app.methods import METHODS
 from engines import api
+from tests.ui import pictures
 
 GOOD = {
     "seconds": 2.5,
@@ -28,6 +32,26 @@ def test_options_become_arguments_of_the_engine():
     assert isinstance(checked["steps"], int)
     assert checked_options(json.dumps(GOOD)) == checked
     assert checked_options({"mask": "auto"}) == {"mask": "auto"}
+
+
+def test_every_option_of_the_engine_can_be_given():
+    """Those of api.invert but what the page and the endpoints decide or ask for apart."""
+    offered = set(inspect.signature(api.invert).parameters) - {"pack", "source", "method", "face", "seed", "cancel"}
+    with pytest.raises(api.OptionError) as caught:
+        checked_options({"magic": 1})
+    assert set(re.findall(r"\w+", str(caught.value).partition("known are")[2])) == offered
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_method_uses_the_options_that_the_page_says(tiny_pack: api.Pack, method: str):
+    """Results note in their settings, and in their mask, what decided them."""
+    picture = api.Picture(pictures.without_face(), "ramp")
+    options = {"evaluations": 12, "mask": (60, 20, 200, 200)}
+    inversion = api.finish(api.invert(tiny_pack, picture, method=method, face=None, **options))
+    noted = set(inversion.settings) | ({"mask"} if inversion.mask else set())
+    page = {"seconds", "space", "encoder_start", "transform", "mask", "outside_weight"}
+    # The iterated encoder could be told to stop early; it is over before anyone would.
+    assert noted & page - ({"seconds"} if method == "iterated-encoder" else set()) == METHODS[method].uses
 
 
 @pytest.mark.parametrize("nothing", [None, "", {}, "{}", {"seconds": None, "mask": None}])

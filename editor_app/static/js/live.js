@@ -13,7 +13,8 @@ window.lwe.live = window.lwe.live || ((lwe) => {
   const open = (wanted) => wanted !== null && key(wanted) !== paintedKey && key(wanted) !== failedKey;
 
   function updateBusy() {
-    image?.setAttribute("aria-busy", String(open(lwe.goal()) || lwe.state.phase === "working"));
+    // Running counts too: a hand that went away and came back wants what is painted, while what it left is still to come.
+    image?.setAttribute("aria-busy", String(running || open(lwe.goal()) || lwe.state.phase === "working"));
   }
 
   async function paint() {
@@ -45,6 +46,7 @@ window.lwe.live = window.lwe.live || ((lwe) => {
       lwe.notify("error", answer?.error || lwe.NO_ANSWER);
       return;
     }
+    if (key(lwe.wanted()) === paintedKey) return;                // the hand is back where it was
     image.src = answer.src;
     await image.decode().catch(() => {});
     if (lwe.wanted()?.inversion !== wanted.inversion) return;

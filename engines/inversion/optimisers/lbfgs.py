@@ -23,18 +23,22 @@ class _Stopped(Exception):
 
 
 def lbfgs(problem: Problem, start: Variables, *, allowed: Callable[[int], bool] = lambda made: True) -> Iterator[Step]:
-    """Iterations until none moves any more. Every evaluation is counted, those of line searches too.
+    """Iterations until not even steepest descent moves any more. Every evaluation is counted, those of line searches too.
 
     allowed: asked before every evaluation, with the number of those that this iteration has made; after False the
         iteration ends with what it has, and no other begins.
     """
-    iteration = _Iteration(problem, start, allowed)
+    descent = _Descent(problem, start, allowed)
+    fresh = True
     while True:
-        step, going_on = iteration.run()
+        step, moved = descent.iterate()
         if step is not None:
             yield step
-        if not going_on:
+        if descent.stopped or (fresh and not moved):
             return
+        fresh = not moved
+        if fresh:
+            descent.forget()
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +50,7 @@ class _Seen:
     gradients: list[Tensor]
 
 
-class _Iteration:
+class _Descent:
     """torch's L-BFGS, which keeps its memory from call to call, made to pause after every iteration."""
 
     def __init__(self, problem: Problem, start: Variables, allowed: Callable[[int], bool]) -> None:
@@ -55,40 +59,46 @@ class _Iteration:
             self._variables = detached(problem.constrained(start))
             moving = [v for v, rate in zip(self._variables, problem.learning_rates, strict=True) if rate > 0]
             self._moving = [v.requires_grad_(True) for v in moving]
-            self._optimiser = torch.optim.LBFGS(
-                self._moving,
-                max_iter=1,
-                max_eval=1 + LINE_SEARCH,
-                history_size=MEMORY,
-                line_search_fn="strong_wolfe",
-                tolerance_change=0,
-            )
+        self.stopped = False
+        """Whether an evaluation was not allowed."""
         self._seen: list[_Seen] = []
         self._made = 0
         self._best: tuple[float, Variables] | None = None
+        self.forget()
 
-    def run(self) -> tuple[Step | None, bool]:
-        """One iteration: the best of what it looked at (None when it was allowed nothing), and whether it moved."""
+    def forget(self) -> None:
+        """Empties the memory: the next iteration goes straight down."""
+        self._optimiser = torch.optim.LBFGS(
+            self._moving,
+            max_iter=1,
+            max_eval=1 + LINE_SEARCH,
+            history_size=MEMORY,
+            line_search_fn="strong_wolfe",
+            tolerance_change=0,
+        )
+
+    def iterate(self) -> tuple[Step | None, bool]:
+        """One iteration: the best of what it looked at (None when that was nothing new), and whether it moved."""
         self._made, self._best = 0, None
         before = [v.detach().clone() for v in self._moving]
-        self._seen, stopped = self._seen[-LINE_SEARCH:], False
+        self._seen = self._seen[-LINE_SEARCH:]
         with gradients():
             try:
                 self._optimiser.step(self._closure)
             except _Stopped:
-                stopped = True
+                self.stopped = True
         with torch.inference_mode(False), torch.no_grad():
             # A line search may have left the region, where the loss is level: from its border there is a way back.
             for v, allowed in zip(self._variables, self._problem.constrained(self._variables), strict=True):
                 v.copy_(allowed)
+        moved = any(not torch.equal(old, new) for old, new in zip(before, self._moving, strict=True))
         if self._best is None:
-            return None, False
+            return None, moved
         loss, variables = self._best
         made, scores = self._made, torch.tensor([loss])
         if not self._problem.comparable:
             scores, made = scores_of(self._problem, variables), made + 1
-        moved = any(not torch.equal(old, new) for old, new in zip(before, self._moving, strict=True))
-        return Step(variables, scores, evaluations=made), moved and not stopped
+        return Step(variables, scores, evaluations=made), moved
 
     def _closure(self) -> Tensor:
         # Every iteration begins by asking for the point at which the last line search ended.
