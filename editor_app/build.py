@@ -160,7 +160,7 @@ def _add_endpoints(editor: Editor) -> None:
             edits: a JSON object {attribute: strength}; positive adds, negative removes.
             paste_back: true for the whole photo with the edit in it, false for the face alone.
             seed: a whole number; the same seed gives the same result.
-            options: a JSON object; blend (detail, poisson or mixed) and the options of /invert.
+            options: a JSON object; blend (detail, poisson or mixed), family (an edit family) and the options of /invert.
         Returns:
             The picture, and {before, after, identity_similarity, mse, seconds, warnings, ...}.
         """

@@ -121,13 +121,18 @@ def usual_blend(inversion: Inversion) -> Blend:
 
 
 def readings_json(pack: Pack, inversion: Inversion, frame: Frame) -> Message:
-    """The read-out: per attribute [before, now, changed], and how much it is still the same person."""
+    """The read-out: per attribute [before, now, changed], and both levels of an ordered one; whether it is the same person."""
     rows: list[AttributeReading] = report(pack, inversion, frame)
     return {
-        "attributes": {row.id: [round(row.before, 4), round(row.after, 4), row.changed] for row in rows},
+        "attributes": {row.id: _row(row) for row in rows},
         "identity": None if frame.identity_similarity is None else round(frame.identity_similarity, 4),
         "render_ms": round(frame.render_ms, 1),
     }
+
+
+def _row(row: AttributeReading) -> list[float | bool | int]:
+    facts: list[float | bool | int] = [round(row.before, 4), round(row.after, 4), row.changed]
+    return facts if row.level_before is None else [*facts, row.level_before, row.level_after]
 
 
 def message(revision: int, phase: str, **facts: Any) -> Message:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -33,6 +33,7 @@ from engines.core.errors import (
     PackNotFoundError,
 )
 from engines.core.progress import CancelToken, Progress
+from engines.editing.families import DEFAULT_FAMILY
 from engines.imaging.align import Alignment, align_five_points, align_whole
 from engines.imaging.faces import Face, FaceDetector
 from engines.imaging.read import Picture, read_picture
@@ -43,16 +44,18 @@ from engines.inversion.result import Inversion, InversionProgress
 from engines.packs.load import Pack
 from engines.packs.registry import open_pack as open_installed_pack
 from engines.session import live
-from engines.session.catalogue import AttributeInfo, PackInfo, info_of, list_packs
+from engines.session.catalogue import AttributeInfo, FamilyInfo, PackInfo, info_of, list_packs
 from engines.session.export import BLENDS, Blend, exported, framed_crop
+from engines.session.readings import AttributeReading, reading
 from engines.session.sampling import sample
-from engines.session.state import EditState, Frame, unknown_name
+from engines.session.state import EditState, EditStep, Frame, unknown_name
 from engines.tuning.kept import invert_once
 from engines.tuning.methods import METHODS, TUNING_METHODS
 from engines.tuning.store import TunedEntry, tuned_store
 
 __all__ = [
     "BLENDS",
+    "DEFAULT_FAMILY",
     "AlignedPicture",
     "AttributeInfo",
     "AttributeReading",
@@ -60,7 +63,9 @@ __all__ = [
     "CancelToken",
     "Cancelled",
     "EditState",
+    "EditStep",
     "Face",
+    "FamilyInfo",
     "Frame",
     "ImageReadError",
     "Inversion",
@@ -120,20 +125,6 @@ class AlignedPicture:
     warnings: tuple[str, ...] = ()
     object_box: tuple[float, float, float, float] | None = None
     """The detected object (x0, y0, x1, y1) in picture pixels: what ``mask="auto"`` takes."""
-
-
-@dataclass(frozen=True)
-class AttributeReading:
-    """What the attribute predictor says about one attribute before and after an edit."""
-
-    id: str
-    name: str
-    before: float
-    """Probability in the unedited reconstruction, 0..1."""
-    after: float
-    """Probability in the edited picture, 0..1."""
-    changed: bool
-    """Whether the yes/no answer at 0.5 flipped."""
 
 
 # ---- packs ------------------------------------------------------------------------------------------------------
@@ -300,45 +291,51 @@ def forget_tuned(source: AlignedPicture | Inversion) -> list[TunedEntry]:
 # ---- edits ------------------------------------------------------------------------------------------------------
 
 
-def check_edits(pack: Pack, alphas: Mapping[str, float], *, layers: tuple[int, int] | None = None) -> None:
-    """Raises OptionError for an unknown attribute, a strength outside its range, or layers that are not there."""
-    attributes = {attribute.id: attribute for attribute in pack.manifest.attributes}
+def check_edits(
+    pack: Pack,
+    alphas: Mapping[str, float],
+    *,
+    layers: tuple[int, int] | None = None,
+    family: str = DEFAULT_FAMILY,
+    steps: Sequence[EditStep] = (),
+) -> None:
+    """Raises OptionError for an unknown attribute or family, a strength outside its range, or layers that are not there."""
+    pack.check_family(family)
     for name, alpha in alphas.items():
-        if name not in attributes:
-            raise unknown_name("attribute", name, attributes)
-        low, high = attributes[name].alpha_min, attributes[name].alpha_max
-        if not low <= alpha <= high:
-            raise OptionError(f"{name}={alpha:g}: the strength must lie between {low:g} and {high:g}.")
-    count = pack.manifest.latent.layers
-    if layers is not None and not 0 <= layers[0] < layers[1] <= count:
-        raise OptionError(f"layers={tuple(layers)}: give (first, end) with 0 <= first < end <= {count}.")
+        _check_edit(pack, name, alpha, family)
+    _check_layers(pack, layers)
+    for step in steps:
+        pack.check_family(step.family or family)
+        _check_edit(pack, step.attribute, step.alpha, step.family or family)
+        _check_layers(pack, step.layers)
 
 
-def render(pack: Pack, inversion: Inversion, alphas: Mapping[str, float], *, layers: tuple[int, int] | None = None) -> Frame:
+def render(
+    pack: Pack,
+    inversion: Inversion,
+    alphas: Mapping[str, float],
+    *,
+    layers: tuple[int, int] | None = None,
+    family: str = DEFAULT_FAMILY,
+    steps: Sequence[EditStep] = (),
+) -> Frame:
     """The edited picture with what the predictors say about it. Pure: the same arguments give the same bytes.
 
     alphas: attribute id -> strength; positive adds, negative removes, 0 leaves as it is. With all zero the picture is
     `inversion.reconstruction`, bit for bit. layers: (first, end), the style layers ``first <= l < end`` that may change.
+    family: name of one of `pack_info(pack).families`, which edits. steps: edits that follow, one after the other in their
+    order, each with layers (and, if it says so, a family) of its own; `layers` is not for them.
     Raises OptionError (see :func:`check_edits`), and InversionFileError for an inversion of another pack.
     """
     _check_belongs(pack, inversion, "this inversion")
-    check_edits(pack, alphas, layers=layers)
-    return live.render(pack, inversion, _state(pack, inversion, alphas, layers))
+    check_edits(pack, alphas, layers=layers, family=family, steps=steps)
+    return live.render(pack, inversion, _state(pack, inversion, alphas, layers, family, steps))
 
 
 def report(pack: Pack, inversion: Inversion, frame: Frame) -> list[AttributeReading]:
     """What changed, attribute by attribute, in the pack's order."""
     before = live.render(pack, inversion, _state(pack, inversion)).attributes
-    return [
-        AttributeReading(
-            id=attribute.id,
-            name=attribute.name,
-            before=before[attribute.id],
-            after=frame.attributes[attribute.id],
-            changed=(before[attribute.id] >= 0.5) != (frame.attributes[attribute.id] >= 0.5),
-        )
-        for attribute in pack.manifest.attributes
-    ]
+    return [reading(attribute, before, frame.attributes) for attribute in pack.manifest.attributes]
 
 
 def export(
@@ -370,10 +367,33 @@ def export(
 
 
 def _state(
-    pack: Pack, inversion: Inversion, alphas: Mapping[str, float] | None = None, layers: tuple[int, int] | None = None
+    pack: Pack,
+    inversion: Inversion,
+    alphas: Mapping[str, float] | None = None,
+    layers: tuple[int, int] | None = None,
+    family: str = DEFAULT_FAMILY,
+    steps: Sequence[EditStep] = (),
 ) -> EditState:
     tuned_id = inversion.id if inversion.weight_differences else None
-    return EditState(pack.id, inversion.id, tuple((alphas or {}).items()), layers, tuned_id)
+    return EditState(pack.id, inversion.id, tuple((alphas or {}).items()), layers, tuned_id, family, tuple(steps))
+
+
+def _check_edit(pack: Pack, name: str, alpha: float, family: str) -> None:
+    attributes = {attribute.id: attribute for attribute in pack.manifest.attributes}
+    if name not in attributes:
+        raise unknown_name("attribute", name, attributes)
+    low, high = attributes[name].alpha_min, attributes[name].alpha_max
+    if not low <= alpha <= high:
+        raise OptionError(f"{name}={alpha:g}: the strength must lie between {low:g} and {high:g}.")
+    known = pack.manifest.editable_by(pack.family(family).attributes) if family != DEFAULT_FAMILY else attributes
+    if name not in known:
+        raise OptionError(f"{name}: the family {family} of pack {pack.id} edits {', '.join(known)} only.")
+
+
+def _check_layers(pack: Pack, layers: tuple[int, int] | None) -> None:
+    count = pack.manifest.latent.layers
+    if layers is not None and not 0 <= layers[0] < layers[1] <= count:
+        raise OptionError(f"layers={tuple(layers)}: give (first, end) with 0 <= first < end <= {count}.")
 
 
 def _aligned(pack: Pack, picture: Picture, face: Literal["largest"] | int | None) -> AlignedPicture:

@@ -45,15 +45,16 @@ def edit(
     """The edited picture uint8 [H, W, 3], and what the predictors say about it before and after."""
     started_sec = time.perf_counter()
     alphas = _alphas(edits)
-    blend, inverting = _blend(options)
-    opened, picture, found = _inverted(editor, image, pack, method, seed, inverting, alphas)
+    blend, family, inverting = _own_options(options)
+    opened, picture, found = _inverted(editor, image, pack, method, seed, inverting, alphas, family)
     inversion = found.result
-    frame = api.render(opened, inversion, alphas)
+    frame = api.render(opened, inversion, alphas, family=family)
     rows = api.report(opened, inversion, frame)
     pixels = api.export(opened, inversion, frame, picture, paste_back=bool(paste_back), blend=blend)
     return pixels, {
         **_facts(found),
         "edits": alphas,
+        "family": family,
         "blend": blend or usual_blend(inversion),
         "before": {row.id: row.before for row in rows},
         "after": {row.id: row.after for row in rows},
@@ -62,13 +63,16 @@ def edit(
     }
 
 
-def _blend(options: object) -> tuple[api.Blend | None, dict[str, Any]]:
-    """How the edit goes back into the photo, and the options of the inversion."""
+def _own_options(options: object) -> tuple[api.Blend | None, str, dict[str, Any]]:
+    """How the edit goes back into the photo, by which family it is made, and the options of the inversion."""
     given = dict(json_object("options", options, '{"blend": "poisson"}'))
     blend = given.pop("blend", None)
     if blend is not None and blend not in api.BLENDS:
         raise api.OptionError(f"options: blend={repr(blend)[:80]}: expected {', '.join(api.BLENDS)}.")
-    return blend, checked_options(given)
+    family = given.pop("family", api.DEFAULT_FAMILY)
+    if not isinstance(family, str):
+        raise api.OptionError(f"options: family={repr(family)[:80]}: expected a name like {api.DEFAULT_FAMILY}.")
+    return blend, family, checked_options(given)
 
 
 def _inverted(
@@ -79,6 +83,7 @@ def _inverted(
     seed: int,
     options: dict[str, Any],
     alphas: dict[str, float] | None = None,
+    family: str = api.DEFAULT_FAMILY,
 ) -> tuple[api.Pack, api.Picture, api.InversionProgress]:
     """The pack, the picture, and the record with the result."""
     if not image:
@@ -88,7 +93,7 @@ def _inverted(
     opened = api.open_pack(pack)
     # Before the inversion: nobody should wait ten seconds to learn of a misspelt word.
     api.check_method(opened, method)
-    api.check_edits(opened, alphas or {})
+    api.check_edits(opened, alphas or {}, family=family)
     picture = api.read_image(image)
     cancel = api.CancelToken()
     records = api.invert(opened, picture, method=method, seed=int(seed), cancel=cancel, **options)

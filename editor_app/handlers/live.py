@@ -16,7 +16,7 @@ VIEWS = ("photo", "crop")
 
 
 def live(editor: Editor, arguments: object) -> dict[str, Any]:
-    """[session hash, {inversion, alphas, view, blend}] -> {shown, src, attributes, identity, render_ms}, or {error}.
+    """[session hash, {inversion, alphas, view, blend, family}] -> {shown, src, attributes, identity, render_ms}, or {error}.
 
     `shown` repeats the state that `src` is a picture of: the page sets it beside the picture, so that the two never part.
     """
@@ -24,7 +24,7 @@ def live(editor: Editor, arguments: object) -> dict[str, Any]:
         preview, inversion, wanted = _resolve(editor, arguments)
         pack = editor.pack
         with editor.live_slots:
-            frame = api.render(pack, inversion, wanted["alphas"])
+            frame = api.render(pack, inversion, wanted["alphas"], family=wanted["family"])
             if wanted["view"] == "photo":
                 pasted = api.export(pack, preview.inversion, frame, preview.picture, blend=wanted["blend"])
                 source, shown = view.jpeg_uri(pasted), {"view": "photo", "blend": wanted["blend"]}
@@ -59,7 +59,7 @@ def download(editor: Editor, arguments: object) -> dict[str, Any]:
         with session.lock:
             picture = None if preview is None else session.picture
         pack = editor.pack
-        frame = api.render(pack, inversion, wanted["alphas"])
+        frame = api.render(pack, inversion, wanted["alphas"], family=wanted["family"])
         pixels = api.export(pack, inversion, frame, picture, blend=wanted["blend"])
         name = f"person-{inversion.seed}.png" if picture is None else f"{_stem(picture.name)}-edited.png"
         return {"url": f"download/{editor.downloads.add(pixels, name)}", "name": name}
@@ -88,12 +88,15 @@ def _resolve(editor: Editor, arguments: object) -> tuple[Preview | None, api.Inv
     alphas = wanted.get("alphas")
     if not isinstance(alphas, dict) or not all(is_number(value) for value in alphas.values()):
         raise api.OptionError(texts.BAD_REQUEST)
-    api.check_edits(editor.pack, alphas)
+    family = wanted.get("family", api.DEFAULT_FAMILY)
+    if not isinstance(family, str):
+        raise api.OptionError(texts.BAD_REQUEST)
+    api.check_edits(editor.pack, alphas, family=family)
     view_name = wanted.get("view") if wanted.get("view") in VIEWS and preview is not None else "crop"
     blend = wanted.get("blend", view.usual_blend(inversion))
     if blend not in api.BLENDS:
         raise api.OptionError(texts.BAD_REQUEST)
-    return preview, inversion, {"alphas": alphas, "view": view_name, "blend": blend}
+    return preview, inversion, {"alphas": alphas, "family": family, "view": view_name, "blend": blend}
 
 
 def _stem(name: str) -> str:

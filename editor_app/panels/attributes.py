@@ -16,7 +16,7 @@ _TEMPLATE = """<section class="lwe-panel lwe-attributes idle" aria-label="Attrib
   <div class="summary">
     {identity}<div role="status"><span>Changed</span><strong data-part="changes">nothing yet</strong></div>
   </div>
-  {groups}
+  {families}{groups}
   <p class="hint">Under each slider: how sure an image classifier is that the attribute is there, before → now.
   A mark on the slider shows the strength that changes most pictures.</p>
 </section>"""
@@ -24,6 +24,15 @@ _TEMPLATE = """<section class="lwe-panel lwe-attributes idle" aria-label="Attrib
 _IDENTITY = """<div><span>Same person</span><strong data-part="identity">–</strong>
       <div class="meter" data-part="identity-meter"><i></i></div></div>
     """
+
+_FAMILIES = """<div class="family">
+    <label for="lwe-family">Edit family</label>
+    <select id="lwe-family" data-part="family" aria-describedby="lwe-family-hint">{choices}</select>
+    <p class="hint" id="lwe-family-hint">The method that the sliders edit by.</p>
+  </div>
+  """
+
+_FAMILY = '<option value="{name}" title="{title}" data-attributes="{attributes}">{name}</option>'
 
 _GROUP = "<details open><summary><h3>{name}</h3></summary>{rows}</details>"
 
@@ -40,7 +49,7 @@ _ROW = """<div class="attribute" data-attribute="{id}">
 def attributes_panel(info: PackInfo) -> gr.HTML:
     """Groups in the page's order; a group that texts.GROUPS does not know comes last under its own name.
 
-    How much it is still the same person is shown for packs that can tell.
+    How much it is still the same person is shown for packs that can tell, the choice of family for packs that have several.
     """
     groups = [*texts.GROUPS, *sorted({attribute.group for attribute in info.attributes} - set(texts.GROUPS))]
     blocks = []
@@ -49,7 +58,9 @@ def attributes_panel(info: PackInfo) -> gr.HTML:
         if rows:
             blocks.append(_GROUP.format(name=text(texts.GROUPS.get(group, group.capitalize())), rows=rows))
     return gr.HTML(
-        html_template=_TEMPLATE.format(groups="".join(blocks), identity=_IDENTITY if info.identity else ""),
+        html_template=_TEMPLATE.format(
+            groups="".join(blocks), families=_families(info), identity=_IDENTITY if info.identity else ""
+        ),
         js_on_load="window.lwe.mountAttributes(element);",
         apply_default_css=False,
         elem_id="lwe-attributes",
@@ -59,6 +70,17 @@ def attributes_panel(info: PackInfo) -> gr.HTML:
 def stride(low: float, high: float) -> float:
     """One press of an arrow key: about a fortieth of the range, as a number that people count in."""
     return min((0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0), key=lambda step: abs(step - (high - low) / 40))
+
+
+def _families(info: PackInfo) -> str:
+    """The list of edit families, each with the ids of what it can edit; nothing where there is no choice."""
+    if len(info.families) < 2:
+        return ""
+    choices = [
+        _FAMILY.format(name=text(family.name), title=text(family.title), attributes=text(" ".join(family.attributes)))
+        for family in info.families
+    ]
+    return _FAMILIES.format(choices="".join(choices))
 
 
 def _row(attribute: AttributeInfo) -> str:

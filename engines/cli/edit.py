@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,15 @@ def add_arguments(parser: argparse.ArgumentParser, words: Sequence[str]) -> None
         action="extend",
         nargs="+",
         default=[],
-        metavar="A=ALPHA",
-        help="strength of an attribute: positive adds, negative removes, 0 leaves as it is; may be repeated",
+        metavar="A=ALPHA[@A-B]",
+        help="strength of an attribute: positive adds, negative removes, 0 leaves as it is; @0-5: on the style layers 0 to 5 "
+        "only; may be repeated",
+    )
+    parser.add_argument("--family", default="LW", metavar="F", help="edit family, like LW, LT, InterFaceGAN (default LW)")
+    parser.add_argument(
+        "--in-order",
+        action="store_true",
+        help="edit one after the other in the order given, each what those before have left; so it is with layers of their own",
     )
     parser.add_argument("--layers", metavar="A-B", help="style layers that may change, both included (default all)")
     parser.add_argument("--paste-back", action="store_true", help="write the whole photo instead of the aligned square")
@@ -49,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser, words: Sequence[str]) -> None
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     started = time.perf_counter()
-    source, alphas = _source_and_alphas(arguments)
+    source, assignments = _source_and_assignments(arguments)
     if arguments.blend and not arguments.paste_back:
         raise OptionError(f"--blend {arguments.blend} says how to paste back: add --paste-back.")
     out: Path = arguments.out
@@ -57,8 +65,10 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         raise OptionError(f"--out {out}: name a file that ends in .png or .jpg.")
     pack = api.open_pack(arguments.pack, device=arguments.device)
     layers = _layers(arguments.layers, api.pack_info(pack).latent_shape[0])
+    edits = _edits(assignments, layers, api.pack_info(pack).latent_shape[0], in_order=arguments.in_order)
+    edits["family"] = arguments.family
     # Wrong names and strengths are told before minutes are spent on an inversion.
-    api.check_edits(pack, alphas, layers=layers)
+    api.check_edits(pack, **edits)
     if Path(source).suffix.lower() == _INVERSION:
         inversion, picture = _from_inversion(pack, source, arguments)
     else:
@@ -69,7 +79,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             arguments.progress(record)
         inversion = record.result
     before = api.render(pack, inversion, {})
-    after = api.render(pack, inversion, alphas, layers=layers)
+    after = api.render(pack, inversion, **edits)
     _save(out, api.export(pack, inversion, after, picture, paste_back=arguments.paste_back, blend=arguments.blend))
     for reading in api.report(pack, inversion, after):
         mark = "  <- changed" if reading.changed else ""
@@ -84,13 +94,16 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         "identity_similarity": after.identity_similarity,
         "seconds": time.perf_counter() - started,
         "alphas": dict(after.state.alphas),
+        "family": arguments.family,
+        "steps": [asdict(step) for step in after.state.steps],
         "mse": inversion.mse,
         **search_facts(inversion),
         "warnings": [*(picture.notes if picture else ()), *inversion.warnings],
     }
 
 
-def _source_and_alphas(arguments: argparse.Namespace) -> tuple[str, dict[str, float]]:
+def _source_and_assignments(arguments: argparse.Namespace) -> tuple[str, list[tuple[str, float, str | None]]]:
+    """SOURCE, and of every --set the attribute, the strength and the text of its layers (None: none given)."""
     source, words = arguments.source, list(arguments.assignments)
     if source is None:
         others = [word for word in words if "=" not in word]
@@ -98,17 +111,34 @@ def _source_and_alphas(arguments: argparse.Namespace) -> tuple[str, dict[str, fl
             raise OptionError("name the SOURCE to edit: a picture file or an inversion.safetensors.")
         source = others[0]
         words.remove(source)
-    alphas: dict[str, float] = {}
+    assignments: list[tuple[str, float, str | None]] = []
     for word in words:
         name, _, text = word.partition("=")
+        number, at, layers = text.partition("@")
         try:
-            alpha = float(text)
+            alpha = float(number)
         except ValueError:
             raise OptionError(f"--set {word}: expected ATTRIBUTE=NUMBER, like Eyeglasses=1.0.") from None
-        if name in alphas:
+        if any((name, layers if at else None) == (other, there) for other, _, there in assignments):
             raise OptionError(f"--set {word}: {name} is set twice.")
-        alphas[name] = alpha
-    return source, alphas
+        assignments.append((name, alpha, layers if at else None))
+    return source, assignments
+
+
+def _edits(
+    assignments: Sequence[tuple[str, float, str | None]], layers: tuple[int, int] | None, count: int, *, in_order: bool
+) -> dict[str, Any]:
+    """What `api.render` takes: all strengths together, or steps where an order or layers of their own are asked for.
+
+    layers: those of --layers, for steps without their own; count: how many the pack has.
+    """
+    if not in_order and all(own is None for _, _, own in assignments):
+        return {"alphas": {name: alpha for name, alpha, _ in assignments}, "layers": layers}
+    steps = [
+        api.EditStep(name, alpha, layers if own is None else _layers(own, count, f"--set {name}={alpha:g}@{own}"))
+        for name, alpha, own in assignments
+    ]
+    return {"alphas": {}, "steps": steps}
 
 
 def _from_inversion(pack: api.Pack, source: str, arguments: argparse.Namespace) -> tuple[api.Inversion, api.Picture | None]:
@@ -121,17 +151,18 @@ def _from_inversion(pack: api.Pack, source: str, arguments: argparse.Namespace) 
     return api.load_inversion(source, pack), api.read_image(arguments.picture) if arguments.picture else None
 
 
-def _layers(text: str | None, count: int) -> tuple[int, int] | None:
-    """``A-B`` (or ``A``), both included, as (first, end)."""
+def _layers(text: str | None, count: int, option: str | None = None) -> tuple[int, int] | None:
+    """``A-B`` (or ``A``), both included, as (first, end); `option` as errors name it, by default --layers."""
     if text is None:
         return None
+    option = option or f"--layers {text}"
     first, dash, last = text.partition("-")
     try:
         layers = int(first), int(last if dash else first) + 1
     except ValueError:
-        raise OptionError(f"--layers {text}: expected two layer numbers, like 0-5.") from None
+        raise OptionError(f"{option}: expected two layer numbers, like 0-5.") from None
     if not 0 <= layers[0] < layers[1] <= count:
-        raise OptionError(f"--layers {text}: this pack has layers 0 to {count - 1}, and the first must not be above the last.")
+        raise OptionError(f"{option}: this pack has layers 0 to {count - 1}, and the first must not be above the last.")
     return layers
 
 

@@ -20,6 +20,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         shape = " x ".join(str(size) for size in pack.latent_shape)
         print(f"{pack.id}: {pack.title}, {pack.resolution} px, codes {shape}, {pack.bytes / 2**20:.0f} MB")
         print(f"  methods: {', '.join(pack.methods)}")
+        print(f"  edit families: {', '.join(family.name for family in pack.families)}")
         print(f"  attributes: {', '.join(attribute.id for attribute in pack.attributes)}")
     if not packs:
         print("No packs are installed.")

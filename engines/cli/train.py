@@ -15,6 +15,11 @@ TABLE = {
     "predictors": ("engines.training.predictors", "attribute predictor, identity and perceptual network"),
     "classifier": ("engines.training.classifier", "latent classifier"),
     "lw": ("engines.training.lw", "edit maps by latent Wasserstein transport"),
+    "lt": ("engines.training.lt", "edit family LT: latent transformer"),
+    "interfacegan": ("engines.training.interfacegan", "edit family InterFaceGAN: normals of linear classifiers"),
+    "ganspace": ("engines.training.ganspace", "edit family GANSpace: principal components of W"),
+    "sefa": ("engines.training.sefa", "edit family SeFa: eigenvectors of the style weights"),
+    "stylespace": ("engines.training.stylespace", "edit family StyleSpace: single style channels"),
 }
 
 

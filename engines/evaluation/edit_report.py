@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from engines.editing.edit_maps import DIRECTIONS
+from engines.editing.family import DIRECTIONS
 from engines.evaluation.curves import Chart, Line, draw_charts
 from engines.evaluation.edit_verdicts import Verdict, mean_figures
+from engines.evaluation.family_curves import EditCurve, best_match, curve_rows, family_means
 from engines.evaluation.report import ReportFolder, flat
 from engines.evaluation.setting import Setting
 from engines.imaging.grids import picture_grid
@@ -33,9 +34,17 @@ _SHOWN = (
 
 
 def write_edit_report(
-    setting: Setting, verdicts: Sequence[Verdict], *, families: Sequence[str], without_pictures: Sequence[str]
+    setting: Setting,
+    verdicts: Sequence[Verdict],
+    curves: Sequence[EditCurve] = (),
+    *,
+    families: Sequence[str],
+    without_pictures: Sequence[str],
 ) -> dict[str, Any]:
-    """Writes everything; returns {A: {direction: {family: figures}}} with `mean` in the same form."""
+    """Writes everything; returns {A: {direction: {family: figures}}} with `mean` in the same form.
+
+    With `curves` the figures of an edit have a `curve` and its best strength, those of `mean`, `both` also `over_strengths`.
+    """
     report = setting.report("What edits change, keep, and how near they come to the truth")
     means = {family: mean_figures(verdicts, family) for family in families}
     result: dict[str, Any] = {}
@@ -53,11 +62,46 @@ def write_edit_report(
         report.text(f"No picture among those judged could be edited for: {', '.join(without_pictures)}.")
     if tied := _tied(setting):
         report.text(f"Tied attributes, left out of `attribute_preservation`: {tied}.")
+    if curves:
+        _comparison(report, curves, result, seed=setting.provenance.seed)
     report.heading("Every edit")
     report.table([_shown(row) for row in rows])
     _curves(report, verdicts, families)
     _examples(report, verdicts, families)
     return report.write([*rows, *mean_rows], result)
+
+
+def _comparison(report: ReportFolder, curves: Sequence[EditCurve], result: dict[str, Any], *, seed: int) -> None:
+    """Figure 4 and Table 1: into the report, ``curves.csv`` and ``families.csv``, and into `result`."""
+    rows, table = curve_rows(curves, seed=seed), family_means(curves, seed=seed)
+    report.further_table("curves", [flat(row) for row in rows])
+    report.further_table("families", [flat(row) for row in table])
+    report.heading("Families compared over ten strengths from d to 2d")
+    report.table([{key.replace("_interval", " 95 %"): value for key, value in row.items()} for row in table])
+    report.text(_COMPARISON)
+    means = [row for row in rows if row["attribute"] == "mean"]
+    charts = []
+    for measure in ("attribute_preservation", "identity"):
+        lines = []
+        for row in table:
+            own = [mean for mean in means if mean["family"] == row["family"]]
+            lines.append(Line(row["family"], [mean["target_change"] for mean in own], [mean[measure] for mean in own]))
+        if any(np.isfinite(line.y).any() for line in lines):
+            charts.append(Chart("mean over attributes", "target change", measure.replace("_", " "), lines))
+    report.picture("families", draw_charts(charts, columns=2, panel_px=360), "Families from d to 2d, mean over all edits.")
+    for row in table:
+        figures = {key: value for key, value in row.items() if key != "family"}
+        result["mean"]["both"][row["family"]]["over_strengths"] = figures
+    for curve in curves:
+        own = [row for row in rows if all(row[key] == getattr(curve, key) for key in ("attribute", "direction", "family"))]
+        points = [{key: row[key] for key in row if key not in ("attribute", "direction", "family")} for row in own]
+        best = points[best_match(curve)]
+        result[curve.attribute][curve.direction][curve.family] |= {
+            "best_alpha": best["alpha"],
+            "best_distance": best["counterfactual_distance"],
+            "best_distance_interval": best["counterfactual_distance_interval"],
+            "curve": points,
+        }
 
 
 def _row(attribute: str, direction: str, family: str, figures: Mapping[str, Any]) -> dict[str, Any]:
@@ -140,6 +184,15 @@ def _labels(attribute: str, direction: str, shown: bool) -> list[str]:
         return [""] * len(_EXAMPLE_LABELS)
     return [f"{'+' if direction == 'add' else '-'} {attribute}", *_EXAMPLE_LABELS[1:]]
 
+
+_COMPARISON = """
+`d`: the strength at which a family's edits change the share `--rate` of pictures in the mean, so that families of other units
+are compared at comparable change. Measures are means over the strengths, the edits that all families have, and people.
+`best_distance`: distance to the true counterfactual at that of the ten strengths where it is least, chosen for every edit on
+the same pictures (`best_alpha`: its mean), which flatters all families alike; `unedited_distance` is what no edit at all has.
+`…_less_first`: difference to the first family over the same people. Intervals: 95 %, bootstrap over people. Every edit's curve
+is in curves.csv.
+"""
 
 _EXPLANATION = """
 Pictures are held-out renders; an edit is applied to the codes of those that by their exact label lack (add) or have

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from engines.editing.edit_maps import DIRECTIONS, EditMaps
+from engines.editing.family import DIRECTIONS, EditFamily
+from engines.editing.painting import with_style_shifts
 from engines.evaluation.judges import BATCH, Judges
 from engines.evaluation.metrics import attribute_preservation, bootstrap_interval, squared_difference, target_change
 from engines.evaluation.setting import Subjects
@@ -44,18 +45,27 @@ class Sources:
 
 @dataclass(frozen=True, eq=False)
 class Edit:
-    """One attribute changed one way by one family of maps."""
+    """One attribute changed one way by one edit family."""
 
-    maps: EditMaps
+    maps: EditFamily
     attribute: str
     direction: str
+    layers: tuple[int, int] | None = None
+    """(first, end): the style layers ``first <= l < end`` that it may change; None for all."""
 
     @torch.no_grad()
     def codes(self, w_plus: np.ndarray, alpha: float) -> np.ndarray:
         """Codes [n, L, D] after the edit; `alpha` > 0 is the strength in the edit's own direction."""
-        signed = alpha if self.direction == "add" else -alpha
-        batches = torch.from_numpy(np.ascontiguousarray(w_plus)).to(self.maps.mean.device).split(BATCH)
-        return torch.cat([self.maps.edit(batch, {self.attribute: signed}) for batch in batches]).cpu().numpy()
+        batches = torch.from_numpy(np.ascontiguousarray(w_plus)).to(self.maps.scale.device).split(BATCH)
+        return torch.cat([self.maps.edit(batch, self._signed(alpha), self.layers) for batch in batches]).cpu().numpy()
+
+    def pictures(self, judges: Judges, w_plus: np.ndarray, alpha: float) -> np.ndarray:
+        """Codes [n, L, D] to edited pictures uint8 [n, R, R, 3]."""
+        painter = with_style_shifts(judges.pack.generator, self.maps.style_shifts(self._signed(alpha), self.layers))
+        return judges.pictures(self.codes(w_plus, alpha), painter)
+
+    def _signed(self, alpha: float) -> dict[str, float]:
+        return {self.attribute: alpha if self.direction == "add" else -alpha}
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +99,7 @@ def judge(
     untied, others = other_attributes(judges.pack.manifest, judges.attributes, edit.attribute)
     before, pictured = sources.probabilities[chosen], sources.probabilities_of_pictures[chosen]
     source, reconstruction = sources.subjects.pictures[chosen], sources.reconstructions[chosen]
-    edited = judges.pictures(edit.codes(sources.codes[chosen], alpha))
+    edited = edit.pictures(judges, sources.codes[chosen], alpha)
     after, true_after = judges.probabilities(edited), judges.probabilities(truths)
     per_picture = {
         "target_change": target_change(before[:, k], after[:, k], wanted=wanted),
@@ -118,7 +128,7 @@ def sweep(judges: Judges, sources: Sources, edit: Edit, chosen: np.ndarray) -> l
     before, reconstruction = sources.probabilities[chosen], sources.reconstructions[chosen]
     rows = []
     for alpha in SWEEP_ALPHAS:
-        edited = judges.pictures(edit.codes(sources.codes[chosen], alpha))
+        edited = edit.pictures(judges, sources.codes[chosen], alpha)
         after = judges.probabilities(edited)
         rows.append(
             {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,12 @@ from typing import Any
 import numpy as np
 
 from engines.core.errors import OptionError
-from engines.editing.edit_maps import DIRECTIONS, EditMaps
+from engines.editing.families import DEFAULT_FAMILY
+from engines.editing.family import DIRECTIONS, EditFamily
 from engines.evaluation.counterfactuals import Flip, read_flips, render_flips
 from engines.evaluation.edit_report import write_edit_report
 from engines.evaluation.edit_verdicts import Edit, Sources, Verdict, judge, sources_of, sweep
+from engines.evaluation.family_curves import EditCurve, edit_curve, first_strength, strengths
 from engines.evaluation.judges import Judges, fitted
 from engines.evaluation.setting import Setting, add_common_arguments
 from engines.evaluation.ways import inverted
@@ -30,7 +32,6 @@ __all__ = ["HELP", "add_arguments", "chosen_attributes", "run"]
 
 HELP = "target change, preservation, identity and distance to the true counterfactual of every edit"
 
-_OWN_FAMILY = "LW"
 _FAMILY = re.compile(r"[A-Za-z0-9_-]+\*?")
 
 
@@ -53,6 +54,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--per-attribute", type=int, default=100, metavar="N", help="most pictures per attribute and direction")
     parser.add_argument("--sweep", type=int, default=12, metavar="N", help="how many of them for the sweep over strengths")
     parser.add_argument(
+        "--families",
+        default=None,
+        metavar="F,…",
+        help="compare these edit families of the pack, like LW,LT,InterFaceGAN, or all: figures over ten strengths, d to 2d, "
+        "as well (default: LW alone, at --alpha)",
+    )
+    parser.add_argument(
+        "--layers",
+        action="append",
+        default=[],
+        metavar="FAMILY=A-B",
+        help="style layers that a family may change, both included, like LT=0-6 (default all); may be repeated",
+    )
+    parser.add_argument(
+        "--rate", type=float, default=0.5, metavar="SHARE", help="mean target change at which a family's d lies (default 0.5)"
+    )
+    parser.add_argument(
         "--compare",
         action="append",
         default=[],
@@ -71,13 +89,20 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         "per-attribute": arguments.per_attribute,
         "sweep": arguments.sweep,
         "compare": " --compare ".join(arguments.compare) or None,
+        "families": arguments.families,
+        "layers": " --layers ".join(arguments.layers) or None,
+        "rate": arguments.rate if arguments.families else None,
     }
+    if arguments.families and (arguments.sweep < 1 or not 0 < arguments.rate < 1):
+        raise OptionError("--families needs a --sweep of at least 1, which finds d, and a --rate between 0 and 1.")
     if arguments.per_attribute < 1 or arguments.sweep < 0 or not arguments.alpha > 0:
         raise OptionError("--per-attribute must be at least 1, --sweep at least 0, and --alpha above 0.")
     setting = Setting.open(arguments, "evaluate edits", options)
     judges = Judges(setting.pack)
     attributes = chosen_attributes(arguments.attributes, setting)
-    families = {_OWN_FAMILY: setting.pack.edit_maps, **_compared(arguments.compare, setting.pack, attributes)}
+    families = _own(arguments.families, setting.pack)
+    families |= _compared(arguments.compare, setting.pack, attributes, taken=tuple(families))
+    layers = _layers(arguments.layers, families, setting.pack.manifest.latent.layers)
     sources = _sources(setting, judges, arguments)
     jobs, without_pictures = _jobs(sources, judges, attributes, arguments.per_attribute)
     render_flips(
@@ -89,19 +114,68 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     for index, job in enumerate(jobs):
         setting.stage("Judging edits", index, len(jobs))
         # Every edit shows another person, whoever comes next.
-        verdicts += _verdicts(setting, judges, sources, families, job, index % len(job.chosen), arguments)
+        verdicts += _verdicts(setting, judges, sources, families, layers, job, index % len(job.chosen), arguments)
     setting.stage("Judging edits", len(jobs), len(jobs))
-    return write_edit_report(setting, verdicts, families=list(families), without_pictures=without_pictures)
+    curves = _curves(setting, judges, sources, families, layers, jobs, verdicts, arguments.rate) if arguments.families else []
+    return write_edit_report(setting, verdicts, curves, families=list(families), without_pictures=without_pictures)
 
 
-def _compared(texts: Sequence[str], pack: Pack, attributes: Sequence[str]) -> dict[str, EditMaps]:
+def _own(names: str | None, pack: Pack) -> dict[str, EditFamily]:
+    """The pack's families of a list with commas: LW for none, those that it has for ``all``."""
+    wanted = [DEFAULT_FAMILY] if names is None else list(pack.families) if names == "all" else names.split(",")
+    if len(set(wanted)) != len(wanted):
+        raise OptionError(f"--families {names}: name each family once.")
+    return {name: pack.family(name) for name in wanted}
+
+
+def _layers(texts: Sequence[str], families: Iterable[str], count: int) -> dict[str, tuple[int, int]]:
+    """(first, end) of the families that --layers names; `count` is how many style layers there are."""
+    found = {}
+    for words in texts:
+        family, _, span = words.partition("=")
+        numbers = re.fullmatch(r"(\d+)-(\d+)", span)
+        if family not in families or numbers is None or not int(numbers[1]) <= int(numbers[2]) < count:
+            known = ", ".join(families)
+            raise OptionError(f"--layers {words}: write FAMILY=A-B with layers from 0 to {count - 1}; families are {known}.")
+        found[family] = (int(numbers[1]), int(numbers[2]) + 1)
+    return found
+
+
+def _curves(
+    setting: Setting,
+    judges: Judges,
+    sources: Sources,
+    families: dict[str, EditFamily],
+    layers: dict[str, tuple[int, int]],
+    jobs: Sequence[_Job],
+    verdicts: Sequence[Verdict],
+    rate: float,
+) -> list[EditCurve]:
+    """The curves from d to 2d of the edits that every family has."""
+    shared = [job for job in jobs if all(job.attribute in maps.attributes for maps in families.values())]
+    names = {job.attribute for job in shared}
+    starts = {
+        family: first_strength([v.sweep for v in verdicts if v.family == family and v.attribute in names], rate)
+        for family in families
+    }
+    curves = []
+    for index, job in enumerate(shared):
+        setting.stage("Curves over strengths", index, len(shared))
+        truths = fitted(read_flips(job.flips), setting.pack.manifest.resolution)
+        for family, maps in families.items():
+            edit = Edit(maps, job.attribute, job.direction, layers.get(family))
+            curves.append(edit_curve(judges, sources, edit, job.chosen, truths, family, strengths(starts[family])))
+    return curves
+
+
+def _compared(texts: Sequence[str], pack: Pack, attributes: Sequence[str], *, taken: tuple[str, ...]) -> dict[str, EditFamily]:
     """The edit maps of other packs; codes mean the same only where the generator is the same."""
-    families = {}
+    families: dict[str, EditFamily] = {}
     for text in texts:
         family, _, folder = text.partition("=")
-        if not folder or not _FAMILY.fullmatch(family) or family in (_OWN_FAMILY, *families):
+        if not folder or not _FAMILY.fullmatch(family) or family in (*taken, *families):
             raise OptionError(
-                f"--compare {text}: write FAMILY=DIR, with a name like LT or LW*, once each, and not {_OWN_FAMILY}."
+                f"--compare {text}: write FAMILY=DIR, with a name like LT or LW*, once each, and not {', '.join(taken)}."
             )
         home = Path(folder)
         other = open_pack(home.name, home.parent, device=pack.device)
@@ -114,12 +188,17 @@ def _compared(texts: Sequence[str], pack: Pack, attributes: Sequence[str]) -> di
 
 
 def chosen_attributes(names: str | None, setting: Setting) -> list[str]:
-    """The attributes of a list with commas, or all that the pack can both edit and predict. Raises OptionError for others."""
-    known = [name for name in setting.pack.edit_maps.attributes if name in setting.pack.attribute_predictor.attributes]
+    """The attributes of a list with commas, or all that the pack can both edit and predict. Raises OptionError for others.
+
+    Steps between levels, which only pictures of one level can take, are for ``evaluate digits``.
+    """
+    steps, predicted = setting.pack.manifest.level_steps, setting.pack.attribute_predictor.attributes
+    known = [name for name in setting.pack.edit_maps.attributes if name in predicted and name not in steps]
     chosen = [name.strip() for name in names.split(",") if name.strip()] if names else known
     unknown = [name for name in chosen if name not in known]
     if unknown or not chosen:
-        raise OptionError(f"--attributes {names}: pack {setting.pack.id} has edits for {', '.join(known)}.")
+        hint = "; steps between levels are judged by: python -m engines evaluate digits" if steps else ""
+        raise OptionError(f"--attributes {names}: pack {setting.pack.id} has edits for {', '.join(known) or 'none'}{hint}.")
     return chosen
 
 
@@ -158,7 +237,8 @@ def _verdicts(
     setting: Setting,
     judges: Judges,
     sources: Sources,
-    families: dict[str, EditMaps],
+    families: dict[str, EditFamily],
+    layers: dict[str, tuple[int, int]],
     job: _Job,
     shown: int,
     arguments: argparse.Namespace,
@@ -168,7 +248,9 @@ def _verdicts(
     source = job.chosen[shown]
     found = []
     for family, maps in families.items():
-        edit = Edit(maps, job.attribute, job.direction)
+        if job.attribute not in maps.attributes:
+            continue
+        edit = Edit(maps, job.attribute, job.direction, layers.get(family))
         figures, edited = judge(judges, sources, edit, job.chosen, truths, alpha=arguments.alpha, seed=arguments.seed)
         curve = sweep(judges, sources, edit, job.chosen[: arguments.sweep]) if arguments.sweep else []
         example = (sources.subjects.pictures[source], sources.reconstructions[source], edited[shown], truths[shown])

@@ -6,6 +6,7 @@ Rates come as one value per picture, not as their mean: the caller averages, and
 from __future__ import annotations
 
 from collections.abc import Iterator
+from statistics import NormalDist
 
 import numpy as np
 
@@ -20,6 +21,7 @@ __all__ = [
     "nearest_neighbours",
     "precision_recall",
     "rate_ratio",
+    "share_interval",
     "squared_difference",
     "target_change",
 ]
@@ -90,6 +92,20 @@ def bootstrap_interval(values: np.ndarray, *, seed: int, level: float = 0.95, re
     counts = numpy_generator(seed).multinomial(len(values), np.full(len(values), 1 / len(values)), size=resamples)
     low, high = np.quantile(counts @ values / len(values), [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def share_interval(successes: int, trials: int, *, level: float = 0.95) -> tuple[float, float]:
+    """Interval of a share (Wilson 1927): all p with ``|k/n - p| <= z sqrt(p (1 - p) / n)``; (NaN, NaN) without trials.
+
+    Unlike a bootstrap it says how little a few successes without a failure prove.
+    """
+    if trials == 0:
+        return float("nan"), float("nan")
+    z2 = NormalDist().inv_cdf((1 + level) / 2) ** 2
+    share = successes / trials
+    middle = (share + z2 / (2 * trials)) / (1 + z2 / trials)
+    half = (z2 * (share * (1 - share) / trials + z2 / (4 * trials**2))) ** 0.5 / (1 + z2 / trials)
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def rate_ratio(

@@ -64,6 +64,10 @@ class ReportFolder:
         """Adds a table to the report; columns in order of first appearance."""
         self._parts.append(markdown_table(rows))
 
+    def further_table(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Writes ``<name>.csv`` beside ``table.csv``, in the same form."""
+        write_text(self.folder / f"{name}.csv", _csv([{**plain(row), **asdict(self.provenance)} for row in rows]))
+
     def picture(self, name: str, pixels: np.ndarray, caption: str) -> Path:
         """Saves uint8 RGB [H, W, 3] as ``<name>.png`` (the provenance in its text chunks) and shows it in the report."""
         path = self.folder / f"{name}.png"

@@ -79,8 +79,8 @@ class Fields:
 
     # ---- lists ------------------------------------------------------------------------------------------------------
 
-    def texts(self, name: str, *, choices: Collection[str] | None = None) -> tuple[str, ...]:
-        value = self._list(name)
+    def texts(self, name: str, *, choices: Collection[str] | None = None, default: Any = _REQUIRED) -> tuple[str, ...]:
+        value = self._list(name, default)
         if not all(isinstance(entry, str) for entry in value) or len(set(value)) != len(value):
             raise self.error(name, "a list of distinct texts", value)
         if choices is not None and not set(value) <= set(choices):
@@ -110,8 +110,8 @@ class Fields:
     def objects(self, name: str) -> list[Fields]:
         return [Fields(entry, self._inside(f"{name}[{i}]"), self._file) for i, entry in enumerate(self._list(name))]
 
-    def _list(self, name: str) -> list[Any]:
-        value = self._take(name)
+    def _list(self, name: str, default: Any = _REQUIRED) -> list[Any]:
+        value = self._take(name, default)
         if not isinstance(value, (list, tuple)):
             raise self.error(name, "a list", value)
         return list(value)

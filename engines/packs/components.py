@@ -76,6 +76,18 @@ def _edit_maps(config: Mapping[str, Any]) -> nn.Module:
     return EditMaps.from_config(config)
 
 
+def _shared_maps(config: Mapping[str, Any]) -> nn.Module:
+    from engines.editing.shared_maps import SharedMaps
+
+    return SharedMaps.from_config(config)
+
+
+def _style_channels(config: Mapping[str, Any]) -> nn.Module:
+    from engines.editing.style_channels import StyleChannels
+
+    return StyleChannels.from_config(config)
+
+
 _ROWS = (
     ComponentKind("generator", made_by="gan", required=True, build=_generator),
     ComponentKind("discriminator", made_by="gan", required=False, build=_discriminator),
@@ -87,6 +99,13 @@ _ROWS = (
     ComponentKind("identity", made_by="predictors", required=False, build=_identity),
     ComponentKind("perceptual", made_by="predictors", required=True, build=_perceptual),
     ComponentKind("edit_maps", made_by="lw", required=True, build=_edit_maps),
+    ComponentKind("edits_lw_star", made_by="lw --star", required=False, build=_edit_maps),
+    ComponentKind("edits_lt", made_by="lt", required=False, build=_shared_maps),
+    ComponentKind("edits_lt_star", made_by="lt --star", required=False, build=_shared_maps),
+    ComponentKind("edits_interfacegan", made_by="interfacegan", required=False, build=_shared_maps),
+    ComponentKind("edits_ganspace", made_by="ganspace", required=False, build=_shared_maps),
+    ComponentKind("edits_sefa", made_by="sefa", required=False, build=_shared_maps),
+    ComponentKind("edits_stylespace", made_by="stylespace", required=False, build=_style_channels),
 )
 
 COMPONENTS: Mapping[str, ComponentKind] = {row.kind: row for row in _ROWS}

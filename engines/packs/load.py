@@ -14,12 +14,14 @@ from safetensors.torch import load as read_safetensors
 from torch import Tensor, nn
 
 from engines.core.cache import BoundedCache
-from engines.core.errors import LweError, PackFieldError, PackFileMissingError, PackHashError, PackShapeError
+from engines.core.errors import LweError, OptionError, PackFieldError, PackFileMissingError, PackHashError, PackShapeError
+from engines.editing.families import FAMILIES, offered_families
 from engines.packs.components import COMPONENTS
 from engines.packs.manifest import MANIFEST_NAME, Component, Manifest
 
 if TYPE_CHECKING:
     from engines.editing.edit_maps import EditMaps
+    from engines.editing.family import EditFamily
     from engines.encoders.w_plus import WPlusEncoder
     from engines.generators.stylegan2 import Discriminator, Generator
     from engines.predictors.attributes import AttributePredictor
@@ -111,6 +113,26 @@ class Pack:
     @property
     def edit_maps(self) -> EditMaps:
         return self._get("edit_maps")
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """Names of the edit families that the pack has, LW first."""
+        return offered_families(self.manifest.components)
+
+    def family(self, name: str) -> EditFamily:
+        """The edit family of that name. Raises OptionError as :meth:`check_family` does."""
+        self.check_family(name)
+        return self._get(FAMILIES[name].kind)
+
+    def check_family(self, name: str) -> None:
+        """Raises OptionError for a family that does not exist or that the pack has not; reads no weights."""
+        if name not in FAMILIES:
+            raise OptionError(f"there is no edit family {name!r}; this pack has {', '.join(self.families)}.")
+        if name not in self.families:
+            command = f"python -m engines train {COMPONENTS[FAMILIES[name].kind].made_by} --pack {self.id}"
+            raise OptionError(
+                f"pack {self.id} has no family {name}, it has {', '.join(self.families)}; make it with: {command}"
+            )
 
     def _component(self, kind: str) -> Component:
         if kind not in self.manifest.components:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from engines.core.errors import PackFieldError, PackFileMissingError, PackVersionError
 from engines.core.paths import packs_dir
+from engines.editing.levels import level_steps
 from engines.inversion.requirements import offered_methods
 from engines.packs._fields import Fields
 from engines.packs.components import COMPONENTS, REQUIRED_KINDS
@@ -70,6 +71,8 @@ class Attribute:
     alpha_max: float
     calibrated_alpha: float
     """The strength at which most pictures change their answer."""
+    levels: tuple[str, ...] = ()
+    """For an ordered attribute, the predictors' answers that are its levels, lowest first; its strength counts levels."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +148,26 @@ class Manifest:
     def missing_kinds(self) -> tuple[str, ...]:
         """Required components that the pack does not have (yet)."""
         return tuple(kind for kind in REQUIRED_KINDS if kind not in self.components)
+
+    @property
+    def ordered(self) -> dict[str, tuple[str, ...]]:
+        """Levels of the ordered attributes."""
+        return {attribute.id: attribute.levels for attribute in self.attributes if attribute.levels}
+
+    @property
+    def level_steps(self) -> dict[str, str]:
+        """Upper level -> the one below it, for every step of the ordered attributes."""
+        return {upper: lower for levels in self.ordered.values() for upper, lower in level_steps(levels).items()}
+
+    @property
+    def mapped(self) -> tuple[str, ...]:
+        """What edit families have maps for: the plain attributes, and the steps of ordered ones by their upper levels."""
+        return tuple(name for a in self.attributes for name in (a.levels[1:] if a.levels else (a.id,)))
+
+    def editable_by(self, mapped: Collection[str]) -> tuple[str, ...]:
+        """Ids of the attributes that a family with maps for `mapped` can edit: of an ordered one it needs every step."""
+        there = set(mapped)
+        return tuple(a.id for a in self.attributes if set(a.levels[1:] if a.levels else (a.id,)) <= there)
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -241,6 +264,7 @@ def _attribute(fields: Fields) -> Attribute:
         alpha_min=fields.number("alpha_min", most=0),
         alpha_max=fields.number("alpha_max", least=0),
         calibrated_alpha=fields.number("calibrated_alpha", least=0),
+        levels=fields.texts("levels", default=()),
     )
     return fields.end(attribute)
 
@@ -306,6 +330,8 @@ def _check_attributes(manifest: Manifest, fields: Fields) -> None:
     if len(set(ids)) != len(ids):
         raise fields.error("attributes", "distinct ids", ids)
     for attribute in manifest.attributes:
+        if len(attribute.levels) == 1:
+            raise fields.error(f"attributes.{attribute.id}.levels", "at least two levels, or none", list(attribute.levels))
         unknown = sorted(set(attribute.exclusive) - set(ids))
         if unknown:
             raise fields.error(f"attributes.{attribute.id}.exclusive", "ids of this manifest's attributes", unknown)

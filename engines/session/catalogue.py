@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from engines.editing.families import FAMILIES, offered_families
 from engines.packs.manifest import Manifest, list_manifests
 
-__all__ = ["AttributeInfo", "PackInfo", "info_of", "list_packs"]
+__all__ = ["AttributeInfo", "FamilyInfo", "PackInfo", "info_of", "list_packs"]
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,18 @@ class AttributeInfo:
     alpha_max: float
     calibrated_alpha: float
     """The strength at which most pictures change their answer."""
+
+
+@dataclass(frozen=True)
+class FamilyInfo:
+    """One way to edit the attributes of a pack."""
+
+    name: str
+    """``LW``, ``LT``, ``InterFaceGAN``, ..."""
+    title: str
+    """For people."""
+    attributes: tuple[str, ...]
+    """Ids of those that it can edit."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +59,8 @@ class PackInfo:
     """Whether it can tell how much two pictures show the same person."""
     bytes: int
     """Size of all weights on disk."""
+    families: tuple[FamilyInfo, ...] = ()
+    """Edit families: LW first, then what else the pack has."""
 
 
 def list_packs() -> list[PackInfo]:
@@ -68,4 +83,10 @@ def info_of(manifest: Manifest) -> PackInfo:
         faces=manifest.alignment.kind == "five-points",
         identity="identity" in manifest.components,
         bytes=sum(component.bytes for component in manifest.components.values()),
+        families=tuple(_family(manifest, name) for name in offered_families(manifest.components)),
     )
+
+
+def _family(manifest: Manifest, name: str) -> FamilyInfo:
+    row = FAMILIES[name]
+    return FamilyInfo(name, row.title, manifest.editable_by(manifest.components[row.kind].config.get("attributes", ())))

@@ -2,6 +2,9 @@
 
     w' = w + sum_k |alpha_k| scale_k H_k(w),   picture = G(w'),   then the pack's predictors look at the rounded picture
 
+The maps are those of the state's family; further edits follow one after the other where the state has steps, and the steps of
+an ordered attribute too: at which level it stands is read once per inversion, from the unedited picture.
+
 A pure function of its arguments. What does not depend on the strengths is computed once per inversion.
 """
 
@@ -16,10 +19,13 @@ import torch
 from torch import Tensor, nn
 
 from engines.core.cache import BoundedCache
+from engines.editing.compose import composed
+from engines.editing.painting import with_style_shifts
 from engines.generators.weight_differences import bytes_of, tuned
 from engines.imaging.convert import to_tensor, to_uint8
 from engines.inversion.result import Inversion
 from engines.packs.load import Pack
+from engines.session.applied import applied_edits
 from engines.session.state import EditState, Frame
 
 __all__ = ["render"]
@@ -73,12 +79,14 @@ def _prepare(pack: Pack, inversion: Inversion) -> _Unedited:
 
 def _edited(pack: Pack, before: _Unedited, state: EditState) -> np.ndarray:
     """The edited picture, uint8 [R, R, 3], read-only."""
-    maps, generator = pack.edit_maps, before.tuned_generator or pack.generator
+    edits = applied_edits(pack, state, before.probabilities)
+    generator = before.tuned_generator or pack.generator
     # Entered in every call, for it is kept per thread, and only around the arithmetic: weights that were read inside could
     # never take part in a gradient.
     with torch.inference_mode():
-        edited = maps.edit(before.w_plus, dict(state.alphas), state.layers)
-        image = to_uint8(generator.synthesis(edited, noise_mode="const"))[0]
+        edited = composed(before.w_plus, edits)
+        painter = with_style_shifts(generator, edited.style_shifts)
+        image = to_uint8(painter.synthesis(edited.w_plus, noise_mode="const"))[0]
     image.flags.writeable = False
     return image
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import math
 from collections.abc import Iterable, Mapping
@@ -11,13 +12,30 @@ from typing import Any
 import numpy as np
 
 from engines.core.errors import OptionError
+from engines.editing.families import DEFAULT_FAMILY
 
-__all__ = ["EditState", "Frame", "unknown_name"]
+__all__ = ["EditState", "EditStep", "Frame", "unknown_name"]
+
+
+@dataclass(frozen=True)
+class EditStep:
+    """One edit of a sequence, which sees what the edits before it have left."""
+
+    attribute: str
+    alpha: float
+    layers: tuple[int, int] | None = None
+    """(first, end): the style layers ``first <= l < end`` that it may change; None for all."""
+    family: str | None = None
+    """The edit family that it is of; None for that of the state."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "alpha", _strength(self.attribute, self.alpha))
+        object.__setattr__(self, "layers", _whole(self.layers))
 
 
 @dataclass(frozen=True)
 class EditState:
-    """Which picture, edited how. States that paint the same picture are equal: neither order nor zeros count."""
+    """Which picture, edited how. States that paint the same are equal: neither zeros nor the order of `alphas` count."""
 
     pack_id: str
     inversion_id: str
@@ -27,32 +45,40 @@ class EditState:
     """(first, end): the style layers ``first <= l < end`` that edits may change; None for all."""
     tuned_id: str | None = None
     """The inversion whose weights paint it: itself where the generator was tuned to its picture, None for the pack's own."""
+    family: str = DEFAULT_FAMILY
+    """The edit family of `alphas`."""
+    steps: tuple[EditStep, ...] = ()
+    """Edits made after `alphas`, one after the other in this order; without zeros, each with its family."""
 
     def __post_init__(self) -> None:
-        pairs = [(str(name), float(alpha)) for name, alpha in self.alphas]
-        for name, alpha in pairs:
-            if not math.isfinite(alpha):
-                raise OptionError(f"{name}={alpha}: the strength must be a finite number.")
+        pairs = [(str(name), _strength(name, alpha)) for name, alpha in self.alphas]
         if len({name for name, _ in pairs}) != len(pairs):
             raise OptionError("the same attribute is set twice.")
         object.__setattr__(self, "alphas", tuple(sorted((name, alpha) for name, alpha in pairs if alpha)))
-        if self.layers is not None:
-            first, end = (int(layer) for layer in self.layers)
-            object.__setattr__(self, "layers", (first, end))
+        object.__setattr__(self, "layers", _whole(self.layers))
+        named = (dataclasses.replace(step, family=step.family or self.family) for step in self.steps if step.alpha)
+        object.__setattr__(self, "steps", tuple(named))
+        if not self.alphas:
+            object.__setattr__(self, "family", DEFAULT_FAMILY)
 
     @property
     def edited(self) -> bool:
-        return bool(self.alphas)
+        return bool(self.alphas or self.steps)
 
     def canonical(self) -> dict[str, Any]:
-        """JSON of the state, the same for equal states."""
-        return {
+        """JSON of the state, the same for equal states; family and steps only where they are not the usual ones."""
+        facts = {
             "pack": self.pack_id,
             "inversion": self.inversion_id,
             "alphas": dict(self.alphas),
             "layers": None if self.layers is None else list(self.layers),
             "tuned": self.tuned_id,
         }
+        if self.family != DEFAULT_FAMILY:
+            facts["family"] = self.family
+        if self.steps:
+            facts["steps"] = [dataclasses.asdict(step) for step in self.steps]
+        return facts
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +94,19 @@ class Frame:
     """Cosine of the identity features of `image` and of the reconstruction; 1 is the same person. None for packs of other
     things than persons: there is no identity to compare."""
     render_ms: float
+
+
+def _strength(name: str, alpha: float) -> float:
+    if not math.isfinite(alpha):
+        raise OptionError(f"{name}={alpha}: the strength must be a finite number.")
+    return float(alpha)
+
+
+def _whole(layers: tuple[int, int] | None) -> tuple[int, int] | None:
+    if layers is None:
+        return None
+    first, end = (int(layer) for layer in layers)
+    return first, end
 
 
 def unknown_name(what: str, name: str, known: Iterable[str]) -> OptionError:

@@ -26,9 +26,11 @@ class Response:
     """What a strength does to held-out codes."""
 
     change: float
-    """Share whose answer on the edited attribute goes over to the other side and past the bar there."""
+    """Share whose prediction of the edited attribute flips."""
     preservation: float
     """Mean share of the other attributes whose prediction stays."""
+    sureness: float = 1.0
+    """How sure the typical prediction is on the other side: its logit's share of the bar there, 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -53,15 +55,19 @@ def calibrate(
 
     respond: a strength in [least, most] to its response; change is taken to grow with strength.
     Doubles or halves from 1 until the share `target` lies between two strengths, then halves the interval (in logarithms)
-    `halvings` times. Of all strengths tried the one with the highest ``min(change / target, 1) * preservation^2`` wins,
-    the weaker one of equals: beyond the target more strength only costs preservation, and an attribute that never gets
-    there stops where the cost exceeds the gain.
+    `halvings` times; where the predictor is not sure enough, its share counts for less. Of all strengths tried the one
+    with the highest ``min(change * sureness / target, 1) * preservation^2`` wins, the weaker one of equals: beyond the
+    target more strength only costs preservation, and an attribute that never gets there stops where the cost exceeds the
+    gain.
     """
     seen: dict[float, Response] = {}
 
+    def share(strength: float) -> float:
+        return seen[strength].change * seen[strength].sureness / target
+
     def reaches(strength: float) -> bool:
         seen[strength] = respond(strength)
-        return seen[strength].change >= target
+        return share(strength) >= 1
 
     low, high = 1.0, 1.0
     if reaches(1.0):
@@ -81,43 +87,39 @@ def calibrate(
         low, high = (low, middle) if reaches(middle) else (middle, high)
 
     def value(strength: float) -> float:
-        response = seen[strength]
-        return min(response.change / target, 1.0) * response.preservation**_PRESERVATION_POWER
+        return min(share(strength), 1.0) * seen[strength].preservation ** _PRESERVATION_POWER
 
     chosen = max(sorted(seen), key=value)
     return Calibration(chosen, seen[chosen].change, seen[chosen].preservation, len(seen))
 
 
 class ImageResponse:
-    """Response of held-out codes [n, L, D] to one map, by synthesis and image prediction."""
+    """Response of held-out codes to one edit, by the image predictor's logits."""
 
     def __init__(
         self,
-        codes: Tensor,
-        change: Callable[[Tensor], Tensor],
-        synthesis: Callable[[Tensor], Tensor],
-        predictor: Callable[[Tensor], Tensor],
+        edited_logits: Callable[[float], np.ndarray],
         *,
         k: int,
         others: np.ndarray,
         before: np.ndarray,
         bar: float = 0.0,
     ) -> None:
-        """change: codes to H(codes); synthesis: codes to images; predictor: images to logits [n, K].
+        """edited_logits: a strength to the logits [n, K] of the edited pictures.
 
         k: the edited attribute; others: bool [K], the attributes that should stay; before: [n, K], the logits of the
-        unedited codes, of one sign in column k; bar: what the logit must pass on the other side, at least 0.
+        unedited codes, of one sign in column k; bar: the logit to reach on the other side, in the median; 0 for any.
         """
-        self._codes, self._change = codes, change(codes)
-        self._picture, self._predict = synthesis, predictor
+        self._edited_logits = edited_logits
         self._k, self._others, self._before, self._bar = k, np.asarray(others, bool), np.asarray(before), bar
 
     def __call__(self, strength: float) -> Response:
-        after = answers(self._codes + strength * self._change, self._picture, self._predict)
+        after = self._edited_logits(strength)
         same = (after > 0) == (self._before > 0)
         kept = same[:, self._others].mean() if self._others.any() else 1.0
-        crossed = ~same[:, self._k] & (np.abs(after[:, self._k]) > self._bar)
-        return Response(float(crossed.mean()), float(kept))
+        there = np.where(same[:, self._k], -1, 1) * np.abs(after[:, self._k])
+        sureness = min(1.0, max(0.0, float(np.median(there))) / self._bar) if self._bar > 0 else 1.0
+        return Response(float((~same[:, self._k]).mean()), float(kept), sureness)
 
 
 def bar(logits: np.ndarray, direction: str, certainty: float) -> float:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engines.core.rng import torch_generator
-from engines.training.common import set_learning_rate
+from engines.training.common import autocast, set_learning_rate
 from engines.training.ema import Ema
 from engines.training.schedule import Schedule, learning_rate
 
@@ -93,7 +93,9 @@ def train_flow(
         draw = torch_generator(seed, 21, step)
         y = targets[torch.randint(len(targets), (_BATCH,), generator=draw)]
         z, t = torch.randn(y.shape, generator=draw), torch.rand(_BATCH, 1, generator=draw)
-        loss = F.mse_loss(flow((1 - t) * z + t * y, t), y - z)
+        with autocast():
+            velocity = flow((1 - t) * z + t * y, t)
+        loss = F.mse_loss(velocity.float(), y - z)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(flow.parameters(), 1.0)

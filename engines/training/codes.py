@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,17 @@ class CodeSet:
 
     def __len__(self) -> int:
         return len(self.codes)
+
+    def for_edit(self, attribute: str, level_steps: Mapping[str, str]) -> CodeSet:
+        """The codes that an edit of `attribute` may start from or lead to.
+
+        level_steps: upper level -> the one below it, see :attr:`engines.packs.manifest.Manifest.level_steps`. A step between
+        two levels of an ordered attribute has the codes of these two, any other attribute has all.
+        """
+        if attribute not in level_steps:
+            return self
+        chosen = self.column(attribute) | self.column(level_steps[attribute])
+        return replace(self, codes=self.codes[torch.from_numpy(chosen)], labels=self.labels[chosen])
 
     def column(self, attribute: str) -> np.ndarray:
         """The labels bool [N] of one attribute."""

@@ -168,6 +168,13 @@ def _initialise(arguments: argparse.Namespace, model: Autoencoder, discriminator
         source = f"{path.name} (sha256 {hashlib.sha256(path.read_bytes()).hexdigest()})"
     else:
         return ""
+    mapping = model.generator.mapping.state_dict()
+    given = {name.removeprefix("mapping."): tensor for name, tensor in generator_state.items() if name.startswith("mapping.")}
+    if {name: tensor.shape for name, tensor in given.items()} != {name: tensor.shape for name, tensor in mapping.items()}:
+        if not arguments.mapping_share:
+            raise OptionError("The starting mapping network has other sizes; give --mapping-share, so that one is fitted.")
+        generator_state = {name: tensor for name, tensor in generator_state.items() if not name.startswith("mapping.")}
+        generator_state |= {f"mapping.{name}": tensor for name, tensor in mapping.items()}
     for network, state in ((model.generator, generator_state), (model.encoder, encoder_state)):
         network.load_state_dict(state)
     for average, network in ((model.generator_ema, model.generator), (model.encoder_ema, model.encoder)):

@@ -20,12 +20,11 @@ from torch import Tensor
 from engines.core.errors import OptionError
 from engines.core.progress import Progress, ProgressCallback
 from engines.editing.edit_maps import DIRECTIONS, EditMaps
-from engines.imaging.convert import to_uint8
-from engines.imaging.grids import picture_grid
+from engines.editing.families import DEFAULT_FAMILY, FAMILIES
 from engines.packs.load import Pack
 from engines.packs.registry import open_pack
 from engines.packs.write import write_component
-from engines.training.calibration import Calibration, ImageResponse, answers, bar, calibrate
+from engines.training.calibration import Calibration
 from engines.training.codes import CodeSet, code_set
 from engines.training.common import add_common_arguments, held_out_count, open_run, pack_folder, provenance
 from engines.training.label_effects import label_effect
@@ -40,19 +39,16 @@ from engines.training.sample_weights import (
     weight_attributes,
 )
 from engines.training.statistics import latent_statistics
+from engines.training.trial import CALIBRATION_SHARE, Columns, Trial
 
-__all__ = ["HELP", "STARTS", "Recipe", "add_arguments", "run", "train_maps"]
+__all__ = ["HELP", "STARTS", "Recipe", "add_arguments", "run", "summary", "train_maps"]
 
 HELP = "edit maps by latent Wasserstein transport, calibrated"
 
 STARTS = ("label-effects", "class-means", "none")
 """What an attribute adds while the others are held, the difference of the weighted class means, or no change."""
 
-# Of the held-out codes so many are for calibration, the others for early stopping.
-_CALIBRATION_SHARE = 0.35
-_CALIBRATION_CODES = 48
 _STATISTICS_CODES = 8000
-_SHOWN = 6
 
 
 @dataclass(frozen=True)
@@ -69,8 +65,8 @@ class Recipe:
     """lambda of single attributes."""
     change: float = 0.9
     """Share of codes that slider 1.0 has to change."""
-    certainty: float = 0.15
-    """A code counts as changed when the image predictor is surer than of this share of unedited pictures on that side."""
+    certainty: float = 0.35
+    """How sure the image predictor has to be of the typical edited picture: surer than of this share of unedited ones."""
 
     def options_for(self, attribute: str) -> LwOptions:
         return replace(self.options, preservation=dict(self.preservation_of).get(attribute, self.options.preservation))
@@ -98,16 +94,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     calm = f"weight of the variance of the changes (default {plain.calm}; 0 with --paper)"
     add("--calm", type=float, default=None, help=calm)
     add("--paper", action="store_true", help="the printed setting: free maps, whole codes, no start or calm, unscaled costs")
-    add("--star", action="store_true", help="LW*: no attribute cost, uniform weights")
+    add("--star", action="store_true", help="LW*, a family of its own: no attribute cost, uniform weights")
     add("--change", type=float, default=0.9, help="share of codes that slider 1.0 has to change (default 0.9)")
-    surer = "count as changed what the predictor is surer of than of this share of unedited pictures (default 0.15)"
+    surer = "the predictor is to be as sure of edited pictures as of this quantile of unedited ones (default 0.35)"
     add("--certainty", type=float, default=Recipe.certainty, metavar="SHARE", help=surer)
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Fits and calibrates the maps one after the other; writes ``edit_maps``."""
+    """Fits and calibrates the maps one after the other; writes the family LW, or with --star LW*."""
     recipe = _recipe(arguments)
-    training, _ = open_run(arguments, "lw", {"attributes": arguments.attributes, "recipe": asdict(recipe)})
+    family = "LW*" if arguments.star else DEFAULT_FAMILY
+    training, _ = open_run(
+        arguments, "lw-star" if arguments.star else "lw", {"attributes": arguments.attributes, "recipe": asdict(recipe)}
+    )
     pack = open_pack(arguments.pack)
     train = code_set(pack, "train", arguments.pictures, mirrored=True, progress=arguments.progress)
     held_out = code_set(pack, "validation", held_out_count(arguments), progress=arguments.progress)
@@ -122,8 +121,9 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         training=training,
         progress=arguments.progress,
         minutes=arguments.minutes,
+        family=family,
     )
-    metrics = _summary(figures)
+    metrics = summary(figures)
     training.log(**{name: value for name, value in metrics.items() if isinstance(value, float)})
     source = provenance(
         arguments,
@@ -132,7 +132,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         data_licence=train.data_licence,
         metrics=metrics,
     )
-    write_component(pack_folder(arguments), "edit_maps", maps, maps.config_json(), source, half=True)
+    write_component(pack_folder(arguments), FAMILIES[family].kind, maps, maps.config_json(), source, half=True)
     return {"run": str(training.folder), "best": str(pack_folder(arguments)), "metrics": metrics}
 
 
@@ -147,14 +147,15 @@ def train_maps(
     training: Run,
     progress: ProgressCallback,
     minutes: float | None = None,
+    family: str = DEFAULT_FAMILY,
 ) -> tuple[EditMaps, dict[str, dict[str, Any]]]:
     """Maps of the `chosen` attributes, in both directions, and their figures by ``attribute/direction``.
 
-    The pack gives generator, image predictor and latent classifier, and the present maps of attributes not chosen.
+    The pack gives generator, image predictor and latent classifier, and the present maps of attributes not chosen of `family`.
     minutes: what the run may take in all; maps left share what is left.
     """
     work = _Work(pack, train, held_out, recipe, seed)
-    maps, figures = _starting_maps(pack, train, work.mean, recipe.options.rank, chosen), {}
+    maps, figures = _starting_maps(pack, family, train, work.mean, recipe.options.rank, chosen), {}
     if state := training.load_checkpoint():
         maps.load_state_dict(state["maps"])
         figures = state["figures"]
@@ -174,13 +175,12 @@ def train_maps(
 
         fitted, weights = work.fit(attribute, direction, deadline, report)
         _store(maps, attribute, direction, fitted)
-        calibration = work.calibrate(maps, attribute, direction)
-        maps.scale[maps.attributes.index(attribute), DIRECTIONS.index(direction)] = calibration.scale
+        calibration = work.trial.calibrate(maps, attribute, direction)
         figures[name] = _figures(fitted, weights, calibration)
         training.log(attribute=attribute, direction=direction, **figures[name])
         training.save_checkpoint({"maps": maps.state_dict(), "figures": figures})
         if direction == DIRECTIONS[-1]:
-            training.picture(attribute, work.sheet(maps, attribute))
+            training.picture(attribute, work.trial.sheet(maps, attribute))
     return maps, figures
 
 
@@ -192,32 +192,38 @@ class _Work:
             raise ValueError("training and held-out codes must have the same attributes")
         self.recipe, self.seed = recipe, seed
         self.attributes = train.attributes
-        count = round(_CALIBRATION_SHARE * len(held_out))
+        count = round(CALIBRATION_SHARE * len(held_out))
         self._train, self._stop = train, _slice(held_out, count, len(held_out))
-        self._codes = held_out.codes[:count]
+        self._level_steps = pack.manifest.level_steps
+        self.trial = Trial(
+            pack,
+            held_out.codes[:count],
+            self.attributes,
+            train.labels,
+            change=recipe.change,
+            certainty=recipe.certainty,
+        )
         statistics = latent_statistics(pack.generator.mapping.w_avg, train.codes[:: max(1, len(train) // _STATISTICS_CODES)])
         self.mean, self._factors = statistics["w_plus_mean"], statistics["w_plus_factors"]
         options = recipe.options
         self._space = TransportSpace(self.mean, self._factors, components=options.components, whitening=options.whitening)
-        self._classifier = _Columns(pack.latent_classifier, self.attributes)
-        self._predict = _Columns(pack.attribute_predictor, self.attributes)
-        self._synthesis = pack.generator.synthesis
-        self._before = answers(self._codes, self._synthesis, self._predict)
+        self._classifier = Columns(pack.latent_classifier, self.attributes)
 
     def fit(self, attribute: str, direction: str, deadline: float | None, report: Any) -> tuple[FittedMap, Weights]:
         k = self.attributes.index(attribute)
-        by = self._weight_columns(k, direction)
-        source, target, weights = _clouds(self._train, k, direction, by, self.recipe.weighting)
-        stop_source, stop_target, _ = _clouds(self._stop, k, direction, by, self.recipe.weighting)
+        train, stop = (codes.for_edit(attribute, self._level_steps) for codes in (self._train, self._stop))
+        by = self._weight_columns(train.labels, k, direction)
+        source, target, weights = _clouds(train, k, direction, by, self.recipe.weighting)
+        stop_source, stop_target, _ = _clouds(stop, k, direction, by, self.recipe.weighting)
         fitted = fit_map(
             source,
             target,
             (stop_source, stop_target),
-            shift=self._start(k, direction, source, target),
+            shift=self._start(train, k, direction, source, target),
             space=self._space,
             factors=self._factors,
             classifier=self._classifier,
-            relevance=relevance(self._train.labels, k, direction),
+            relevance=relevance(train.labels, k, direction),
             options=self.recipe.options_for(attribute),
             seed=self.seed,
             deadline=deadline,
@@ -225,48 +231,16 @@ class _Work:
         )
         return fitted, weights
 
-    def _start(self, k: int, direction: str, source: Cloud, target: Cloud) -> Tensor:
+    def _start(self, train: CodeSet, k: int, direction: str, source: Cloud, target: Cloud) -> Tensor:
         if self.recipe.start == "label-effects":
-            return label_effect(self._train.codes, self._train.labels, k, direction)
+            return label_effect(train.codes, train.labels, k, direction)
         return target.mean() - source.mean() if self.recipe.start == "class-means" else torch.zeros_like(self.mean)
 
-    def calibrate(self, maps: EditMaps, attribute: str, direction: str) -> Calibration:
-        k = self.attributes.index(attribute)
-        chosen = self._to_change(k, direction)[:_CALIBRATION_CODES]
-        others = ~implied_changes(self._train.labels, k, direction)
-        others[k] = False
-        respond = ImageResponse(
-            self._codes[chosen],
-            lambda codes: maps.change(codes, attribute, direction),
-            self._synthesis,
-            self._predict,
-            k=k,
-            others=others,
-            before=self._before[chosen],
-            bar=bar(self._before[:, k], direction, self.recipe.certainty),
-        )
-        return calibrate(respond, target=self.recipe.change)
-
-    def sheet(self, maps: EditMaps, attribute: str) -> np.ndarray:
-        """Rows of held-out reconstructions and their edits at strength 1: adding above, removing below."""
-        rows = []
-        for direction, alpha in zip(DIRECTIONS, (1.0, -1.0), strict=True):
-            codes = self._codes[self._to_change(self.attributes.index(attribute), direction)[:_SHOWN]]
-            with torch.inference_mode():
-                for shown in (codes, maps.edit(codes, {attribute: alpha})):
-                    rows.append(list(to_uint8(self._synthesis(shown))))
-        return picture_grid(rows)
-
-    def _to_change(self, k: int, direction: str) -> np.ndarray:
-        """Held-out codes whose picture is predicted on the side that the edit leaves; any, should there be none."""
-        found = np.flatnonzero((self._before[:, k] > 0) == (direction == "remove"))
-        return found if len(found) else np.arange(len(self._before))
-
-    def _weight_columns(self, k: int, direction: str) -> np.ndarray:
+    def _weight_columns(self, labels: np.ndarray, k: int, direction: str) -> np.ndarray:
         by = self.recipe.weight_by
         if isinstance(by, int):
-            return weight_attributes(self._train.labels, k, direction, by)
-        implied = implied_changes(self._train.labels, k, direction)
+            return weight_attributes(labels, k, direction, by)
+        implied = implied_changes(labels, k, direction)
         columns = [self.attributes.index(a) for a in by]
         return np.array([c for c in columns if c != k and not implied[c]], int)
 
@@ -315,7 +289,7 @@ def _pair(text: str) -> tuple[str, float]:
 
 
 def _chosen(names: str | None, pack: Pack, train: CodeSet) -> list[str]:
-    known = [a.id for a in pack.manifest.attributes if a.id in train.attributes]
+    known = [name for name in pack.manifest.mapped if name in train.attributes]
     chosen = known if names is None else [name for name in names.split(",") if name]
     unknown = sorted(set(chosen) - set(known))
     if unknown or not chosen:
@@ -323,14 +297,14 @@ def _chosen(names: str | None, pack: Pack, train: CodeSet) -> list[str]:
     return chosen
 
 
-def _starting_maps(pack: Pack, train: CodeSet, mean: Tensor, rank: int, chosen: Sequence[str]) -> EditMaps:
+def _starting_maps(pack: Pack, family: str, train: CodeSet, mean: Tensor, rank: int, chosen: Sequence[str]) -> EditMaps:
     """The pack's present maps, so that those of attributes not trained stay; fresh ones where there are none of this rank."""
-    names = [a.id for a in pack.manifest.attributes if a.id in train.attributes]
+    names = [name for name in pack.manifest.mapped if name in train.attributes]
     maps = EditMaps(names, *mean.shape, rank).requires_grad_(False)
     maps.mean.copy_(mean)
-    if set(names) <= set(chosen) or not pack.has("edit_maps"):
+    if set(names) <= set(chosen) or family not in pack.families:
         return maps
-    present = pack.edit_maps
+    present: Any = pack.family(family)
     if (present.attributes, present.rank) != (maps.attributes, maps.rank):
         raise OptionError(
             f"The pack's edit maps have rank {present.rank} and maps for {', '.join(present.attributes)}; "
@@ -362,17 +336,6 @@ def _slice(codes: CodeSet, start: int, end: int) -> CodeSet:
     return replace(codes, codes=codes.codes[start:end], labels=codes.labels[start:end])
 
 
-class _Columns:
-    """A network's logits [N, K] in the order of `attributes`."""
-
-    def __init__(self, network: Any, attributes: Sequence[str]) -> None:
-        self._network = network
-        self._order = [network.attributes.index(a) for a in attributes]
-
-    def __call__(self, x: Tensor) -> Tensor:
-        return self._network(x)[:, self._order]
-
-
 def _figures(fitted: FittedMap, weights: Weights, calibration: Calibration) -> dict[str, Any]:
     return {
         "scale": calibration.scale,
@@ -386,13 +349,13 @@ def _figures(fitted: FittedMap, weights: Weights, calibration: Calibration) -> d
     }
 
 
-def _summary(figures: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def summary(figures: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Means over all maps and by direction, and the figures of each map."""
-    summary: dict[str, Any] = {}
+    means: dict[str, Any] = {}
     for figure in ("target_change", "attribute_preservation"):
         for direction in DIRECTIONS:
             values = [f[figure] for name, f in figures.items() if name.endswith(f"/{direction}")]
-            summary[f"{figure}_{direction}_mean"] = float(np.mean(values))
+            means[f"{figure}_{direction}_mean"] = float(np.mean(values))
     brief = ("scale", "target_change", "attribute_preservation")
-    summary["maps"] = {name: {key: round(f[key], 4) for key in brief} for name, f in figures.items()}
-    return summary
+    means["maps"] = {name: {key: round(f[key], 4) for key in brief} for name, f in figures.items()}
+    return means

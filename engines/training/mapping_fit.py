@@ -21,7 +21,7 @@ from engines.core.rng import torch_generator
 from engines.generators.stylegan2 import Generator
 from engines.generators.stylegan2.ops import normalise_second_moment
 from engines.training.code_flow import CodeFlow, train_flow
-from engines.training.common import report_every, set_learning_rate
+from engines.training.common import autocast, report_every, set_learning_rate
 from engines.training.runs import Run
 from engines.training.schedule import Schedule, learning_rate
 
@@ -31,7 +31,7 @@ _BATCH = 1024
 _FLOW_SHARE = 0.65
 # The mapping network's own learning-rate multiplier is .01.
 _PEAK_RATE = 3.0
-_PAIRS = 120_000
+_PAIRS = 400_000
 _COVARIANCE_WEIGHT = 0.03
 _MEAN_WEIGHT = 20 * _COVARIANCE_WEIGHT
 
@@ -79,7 +79,9 @@ def _distil(
     while (fraction := schedule.fraction(step, run.seconds - begun)) < 1:
         set_learning_rate(optimiser, learning_rate(_PEAK_RATE, fraction, floor=0.005))
         picks = torch.randint(len(z), (_BATCH,), generator=torch_generator(arguments.seed, 13, step))
-        mapped = generator.mapping(z[picks])
+        with autocast():
+            mapped = generator.mapping(z[picks])
+        mapped = mapped.float()
         distance = (mapped - taught[picks]).square().sum(1).mean()
         loss = distance + _COVARIANCE_WEIGHT * (torch.cov(mapped.t()) - covariance).square().sum()
         loss = loss + _MEAN_WEIGHT * (mapped.mean(0) - mean).square().sum()
@@ -106,4 +108,5 @@ def _pairs(flow: CodeFlow, z_dim: int, *, seed: int, count: int) -> tuple[Tensor
     dim = len(flow.mean)
     if z_dim < dim:
         raise ValueError(f"a mapping from {z_dim} to {dim} dimensions cannot follow a flow: z_dim must be at least w_dim")
-    return z, torch.cat([flow.codes(chunk[:, :dim]) for chunk in z.split(4096)])
+    with autocast():
+        return z, torch.cat([flow.codes(chunk[:, :dim]).float() for chunk in z.split(4096)])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import shutil
+from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,11 +15,13 @@ import numpy as np
 import pytest
 
 from engines.core.errors import OptionError
-from engines.core.paths import DATA_DIR_VARIABLE
+from engines.core.paths import DATA_DIR_VARIABLE, PACKS_VARIABLE
+from engines.editing.shared_maps import SharedMaps
 from engines.evaluation import edits, generator, inversion, predictors
 from engines.evaluation.benchmarks import inversion as inversion_benchmark
 from engines.evaluation.benchmarks import live, render
 from engines.evaluation.photos import installed_photos
+from engines.packs.write import write_component
 from tests.tiny_pack import TINY_ATTRIBUTES
 
 pytestmark = pytest.mark.train
@@ -109,6 +113,11 @@ def test_the_distance_to_the_truth_is_that_of_the_renders(tmp_path):
         (("--n", "0"), "--n 0: at least one picture"),
         (("--compare", "LT"), "write FAMILY=DIR"),
         (("--compare", "LW=somewhere"), "not LW"),
+        (("--layers", "LT=0-3"), "--layers LT=0-3: write FAMILY=A-B with layers from 0 to 7; families are LW"),
+        (("--layers", "LW=3-8"), "layers from 0 to 7"),
+        (("--families", "LW,LW"), "name each family once"),
+        (("--families", "PCA"), "there is no edit family 'PCA'"),
+        (("--families", "LW", "--rate", "1"), "--rate between 0 and 1"),
     ],
 )
 def test_bad_options_are_named(tmp_path, words, message):
@@ -123,6 +132,32 @@ def test_another_pack_with_the_same_maps_gets_the_same_figures(tmp_path, tiny_pa
     for families in result["Male"].values():
         assert families["LW*"] == families["LW"]
     assert (tmp_path / "edits-LW-star.png").exists()
+
+
+def test_families_are_compared_over_ten_strengths(tmp_path, tiny_pack, monkeypatch):
+    """A second family that has a third of the first one's shifts, and one attribute less."""
+    folder = tmp_path / "packs" / "tiny"
+    shutil.copytree(tiny_pack.folder, folder)
+    monkeypatch.setenv(PACKS_VARIABLE, str(folder.parent))
+    maps = SharedMaps(("Male", "Smiling"), tiny_pack.edit_maps.layers, tiny_pack.edit_maps.dim)
+    for row, name in enumerate(maps.attributes):
+        maps.bias.data[row] = tiny_pack.edit_maps.bias[tiny_pack.edit_maps.attributes.index(name), 0] / 3
+    source = asdict(tiny_pack.manifest.components["edit_maps"].provenance)
+    write_component(folder, "edits_interfacegan", maps, maps.config_json(), source, half=False)
+    words = ("--n", "4", "--attributes", "Male,Beard", "--sweep", "4", "--processes", "1", "--rate", "0.4")
+    result = _run(edits, *words, "--families", "LW,InterFaceGAN", out=tmp_path / "out")
+    for directions in result["Male"].values():
+        assert set(directions) == {"LW", "InterFaceGAN"}
+        assert len(directions["LW"]["curve"]) == 10 and "best_distance" in directions["InterFaceGAN"]
+    assert all("InterFaceGAN" not in families for families in result["Beard"].values())
+    both = result["mean"]["both"]
+    for family, figures in both.items():
+        first = figures["over_strengths"]["d"]
+        curve = next(iter(result["Male"].values()))[family]["curve"]
+        assert [point["alpha"] for point in curve] == pytest.approx(np.linspace(first, 2 * first, 10), rel=1e-4)
+    assert {"curves.csv", "families.csv", "families.png"} <= set(_contents(tmp_path / "out"))
+    with pytest.raises(OptionError, match=r"pack tiny has no family LT, it has LW, InterFaceGAN; make it with: .* train lt"):
+        _run(edits, *words, "--families", "LW,LT", out=tmp_path / "none")
 
 
 INVERSION_KEYS = {

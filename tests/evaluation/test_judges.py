@@ -114,6 +114,12 @@ def test_a_perfect_edit_of_itself_has_distance_zero_and_figures_follow_the_predi
     assert (figures["n"], figures["n_changeable"], figures["alpha"]) == (10, len(could), 1.5)
 
 
+def test_an_edit_of_some_layers_leaves_the_others(tiny_pack, sources):
+    edit = Edit(tiny_pack.edit_maps, "Male", "add", (2, 5))
+    changed = (edit.codes(sources.codes, 1.0) != sources.codes).any(axis=(0, 2))
+    assert changed.tolist() == [2 <= layer < 5 for layer in range(8)]
+
+
 def test_strength_zero_changes_nothing(tiny_pack, sources):
     judges, chosen = Judges(tiny_pack), np.arange(12)
     edit = Edit(tiny_pack.edit_maps, "Male", "remove")

@@ -33,6 +33,7 @@ def test_rows_of_w_plus_are_two_a_doubling(resolution, rows):
         ({"z_dim": 0}, "z_dim must be a whole number of at least 1, got 0"),
         ({"w_dim": 2.0}, "w_dim must be a whole number of at least 1, got 2.0"),
         ({"mapping_layers": True}, "mapping_layers must be a whole number of at least 1, got True"),
+        ({"mapping_width": 0}, "mapping_width must be a whole number of at least 1, got 0"),
         ({"class_count": -1}, "class_count must be a whole number of at least 0, got -1"),
         ({"conv_clamp": 0}, "conv_clamp must be positive or None, got 0"),
     ],

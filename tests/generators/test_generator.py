@@ -189,6 +189,14 @@ def test_conditional_mapping_equals_its_formula():
     torch.testing.assert_close(mapping(z, label), F.leaky_relu(y, 0.2) * 2**0.5)
 
 
+def test_hidden_layers_of_the_mapping_may_be_wider_than_w():
+    generator = lively(Generator(tiny_config(mapping_layers=3, mapping_width=11)))
+    shapes = [tuple(generator.mapping.get_submodule(f"fc{index}").weight.shape) for index in range(3)]
+    assert shapes == [(11, 6), (11, 11), (5, 11)]
+    assert generator.mapping(normal(2, 6)).shape == (2, 5)
+    assert Generator.from_config(generator.config_json()).config == generator.config
+
+
 def test_conditional_generator_asks_for_a_class():
     with pytest.raises(ValueError, match=r"class vector \[N, 3\] is needed"):
         Generator(tiny_config(class_count=3))(normal(1, 6))

@@ -50,15 +50,24 @@ def test_response_counts_flips_and_what_stays():
 
     before = answers(codes, synthesis, predictor)
     np.testing.assert_array_equal(before > 0, codes[:, 0].numpy() > 0)
-    respond = ImageResponse(
-        codes, lambda w: direction.expand_as(w), synthesis, predictor, k=0, others=np.array([False, True, True]), before=before
-    )
+
+    def edited(strength: float) -> np.ndarray:
+        return answers(codes + strength * direction, synthesis, predictor)
+
+    args = {"k": 0, "others": np.array([False, True, True]), "before": before}
+    respond = ImageResponse(edited, **args)
     # Of the first coordinates three of four cross 0; of the third, -0.5 does, one of the eight others.
     assert respond(1.0) == Response(0.75, 7 / 8)
     assert respond(2.0) == Response(1.0, 6 / 8)
-    # Edited, the first coordinates are .1, -.1, .15 and .05: past .06 are two of them.
-    args = {"k": 0, "others": np.array([False, True, True]), "before": before}
-    assert ImageResponse(codes, lambda w: direction.expand_as(w), synthesis, predictor, bar=0.06, **args)(1.0).change == 0.5
+    # Edited, the first coordinates are .1, -.1, .15 and .05, their median .075: half as sure as .15.
+    assert ImageResponse(edited, bar=0.15, **args)(1.0).sureness == pytest.approx(0.5)
+    assert ImageResponse(edited, bar=0.07, **args)(1.0).sureness == 1.0
+
+
+def test_answers_that_are_not_sure_ask_for_more_strength():
+    """All change at 1, but the predictor is sure only at 2."""
+    found = calibrate(lambda s: Response(min(1.0, s), 1 - 0.02 * s, min(1.0, s / 2)), halvings=4)
+    assert 1.7 < found.scale < 2.1 and found.change == 1.0
 
 
 def test_the_bar_is_a_quantile_of_the_answers_on_the_far_side():

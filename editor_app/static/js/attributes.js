@@ -62,6 +62,11 @@ window.lwe.mountAttributes = (element) => {
   }
   part("reset-all").addEventListener("click", () => lwe.setEdits({}));
 
+  // ---- family ----
+  const family = part("family"); // missing where the pack has only one
+  const editable = () => family?.selectedOptions[0].dataset.attributes.split(" ");
+  family?.addEventListener("change", () => lwe.setFamily(family.selectedIndex ? family.value : null, editable()));
+
   lwe.on("edits", () => {
     rows.forEach(drawSlider);
     part("reset-all").disabled = Object.keys(lwe.state.edits).length === 0;
@@ -80,7 +85,8 @@ window.lwe.mountAttributes = (element) => {
   lwe.on("change", () => {
     const usable = lwe.state.phase === "working" || lwe.state.phase === "ready";
     element.firstElementChild.classList.toggle("idle", !usable);
-    for (const { input } of rows) input.disabled = !usable;
+    const known = editable();
+    for (const { id, input } of rows) input.disabled = !usable || Boolean(known && !known.includes(id));
     if (!lwe.state.result) clearReadings();
   });
 
@@ -88,9 +94,9 @@ window.lwe.mountAttributes = (element) => {
     const changed = [];
     element.firstElementChild.classList.add("read");
     for (const { id, row, was, now, meter, name } of rows) {
-      const [before, after, flipped] = attributes[id];
-      was.textContent = percent(before);
-      now.textContent = percent(after);
+      const [before, after, flipped, levelBefore, levelAfter] = attributes[id];
+      was.textContent = levelBefore ?? percent(before);
+      now.textContent = levelAfter ?? percent(after);
       meter.style.setProperty("--was", before);
       meter.style.setProperty("--now", after);
       row.classList.toggle("changed", flipped);

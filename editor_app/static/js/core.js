@@ -11,6 +11,7 @@ window.lwe = window.lwe || (() => {
     job: null,        // {text, share, preview}
     result: null,     // {inversion, photo, ...}
     edits: {},        // attribute -> strength, zeros left out
+    family: null,     // by which edit family; null is the pack's usual one
     view: "photo",
     blend: null,      // how an edit goes back into the photo; null is the result's usual way
     resting: true,    // no slider has moved just now
@@ -100,6 +101,13 @@ window.lwe = window.lwe || (() => {
     emit("edits");
   }
 
+  // What the family cannot edit goes back to 0.
+  function setFamily(family, attributes) {
+    state.family = family;
+    setEdits(Object.fromEntries(Object.entries(state.edits).filter(([id]) => attributes.includes(id))));
+    emit("change");
+  }
+
   function setView(view) {
     state.view = view;
     emit("change");
@@ -115,7 +123,7 @@ window.lwe = window.lwe || (() => {
   // What should be painted in the end, or null when there is nothing to edit.
   function goal() {
     if (state.phase !== "ready" || !state.result) return null;
-    const wish = { inversion: state.result.inversion, alphas: { ...state.edits } };
+    const wish = { inversion: state.result.inversion, alphas: { ...state.edits }, ...(state.family ? { family: state.family } : {}) };
     return state.result.photo && state.view === "photo" ? { ...wish, view: "photo", blend: blend() } : { ...wish, view: "crop" };
   }
 
@@ -133,7 +141,7 @@ window.lwe = window.lwe || (() => {
   // Used by every panel: the element of that name inside it.
   const part = (element, name) => element.querySelector(`[data-part="${name}"]`);
 
-  return { state, on, emit, call, notify, order, receive, setEdits, setView, setBlend, blend, goal, wanted,
+  return { state, on, emit, call, notify, order, receive, setEdits, setFamily, setView, setBlend, blend, goal, wanted,
            connect, part, NO_ANSWER, QUICK_BLEND,
            upload: (file) => bridge.upload(file) };
 })();

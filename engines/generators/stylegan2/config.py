@@ -34,12 +34,16 @@ class StyleGAN2Config:
     linear_w: bool = False
     """Whether the mapping's last layer is left without activation. Published networks activate it; codes of an autoencoder lie
     on both sides of 0, where the kink of the activation is hard to learn."""
+    mapping_width: int | None = None
+    """Width of the mapping's hidden layers; None for `w_dim`, as in published networks."""
     minibatch_group: int = 4
     """Largest group of the discriminator's minibatch standard deviation."""
 
     def __post_init__(self) -> None:
         for name in ("resolution", "z_dim", "w_dim", "mapping_layers", "label_layers", "minibatch_group"):
             _require_count(name, getattr(self, name), least=1)
+        if self.mapping_width is not None:
+            _require_count("mapping_width", self.mapping_width, least=1)
         _require_count("class_count", self.class_count, least=0)
         if self.resolution < 2 * LOWEST_RESOLUTION_PX or self.resolution & (self.resolution - 1):
             raise ValueError(f"resolution must be a power of two from 8 up, got {self.resolution}")

@@ -33,6 +33,7 @@ class Generator(nn.Module):
             config.w_dim,
             config.mapping_layers,
             class_count=config.class_count,
+            width=config.mapping_width,
             linear_w=config.linear_w,
             draw=draw,
         )

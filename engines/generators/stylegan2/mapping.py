@@ -15,7 +15,7 @@ MAPPING_LEARNING_RATE_MULTIPLIER = 0.01
 
 class MappingNetwork(nn.Module):
     """``w = fc_n(... fc_0([z / rms(z), e / rms(e)]))`` with ``e = embed(label)``; every fc is leaky ReLU activated,
-    the last one only without `linear_w`."""
+    the last one only without `linear_w`. Hidden layers are `width` wide, or as wide as w."""
 
     def __init__(
         self,
@@ -24,6 +24,7 @@ class MappingNetwork(nn.Module):
         layers: int,
         *,
         class_count: int = 0,
+        width: int | None = None,
         linear_w: bool = False,
         tracks_average: bool = True,
         draw: torch.Generator,
@@ -33,10 +34,11 @@ class MappingNetwork(nn.Module):
         if class_count:
             self.embed = EqualisedLinear(class_count, w_dim, draw=draw)
         in_features = z_dim + (w_dim if class_count else 0)
+        sizes = [in_features, *([width or w_dim] * (layers - 1)), w_dim]
         for index in range(layers):
             layer = EqualisedLinear(
-                in_features if index == 0 else w_dim,
-                w_dim,
+                sizes[index],
+                sizes[index + 1],
                 draw=draw,
                 activation=not (linear_w and index == layers - 1),
                 learning_rate_multiplier=MAPPING_LEARNING_RATE_MULTIPLIER,

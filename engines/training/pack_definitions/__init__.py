@@ -35,6 +35,12 @@ def ensure_pack(folder: Path) -> None:
 
 
 def write_prevalence(folder: Path, shares: Mapping[str, float]) -> None:
-    """Sets the share of training pictures that have each attribute in the manifest of the pack in `folder`."""
+    """Sets the share of training pictures that have each attribute in the manifest of the pack in `folder`.
+
+    What has an ordered attribute has one of its levels.
+    """
     attributes = read_manifest(folder).to_json()["attributes"]
-    update_manifest(folder, attributes=[a | {"prevalence": round(float(shares[a["id"]]), 4)} for a in attributes])
+    for attribute in attributes:
+        share = sum(float(shares[label]) for label in attribute["levels"] or (attribute["id"],))
+        attribute["prevalence"] = round(share, 4)
+    update_manifest(folder, attributes=attributes)

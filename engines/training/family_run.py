@@ -1,0 +1,165 @@
+"""What the trainings of all edit families beside LW share: codes, calibration, log, checkpoints and the pack component.
+
+A family's own file says how one attribute is fitted; everything that decides what strength 1 means is the same for all, or a
+comparison would compare strengths.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from torch import nn
+
+from engines.core.errors import OptionError
+from engines.core.progress import Progress, ProgressCallback
+from engines.editing.families import FAMILIES
+from engines.editing.family import DIRECTIONS
+from engines.packs.load import Pack
+from engines.packs.registry import open_pack
+from engines.packs.write import write_component
+from engines.training.codes import CodeSet, code_set
+from engines.training.common import add_common_arguments, held_out_count, open_run, pack_folder, provenance
+from engines.training.lw import Recipe, summary
+from engines.training.runs import Run
+from engines.training.trial import CALIBRATION_SHARE, Trial
+
+__all__ = ["FamilyFit", "Material", "add_family_arguments", "fit_family", "run_family"]
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """What a family is fitted on."""
+
+    pack: Pack
+    train: CodeSet
+    trial: Trial
+    """Held-out codes and their pictures."""
+    attributes: tuple[str, ...]
+    """The chosen ones, in the pack's order."""
+    seed: int
+
+
+class FamilyFit(Protocol):
+    """How one family is made."""
+
+    most: float
+    """How many of its own units strength 1 may be."""
+
+    def start(self) -> nn.Module:
+        """The family before any fit; an EditFamily of the chosen attributes."""
+        ...
+
+    def fit(self, family: nn.Module, attribute: str, deadline: float | None, report: Callable[[int, float], None]) -> dict:
+        """Fills in one attribute; returns plain figures for the log. deadline: by time.monotonic(), None for none."""
+        ...
+
+
+def add_family_arguments(parser: argparse.ArgumentParser, *, steps: int | None) -> None:
+    """The common options of a training, --attributes, --change and --certainty. steps: see add_common_arguments."""
+    add_common_arguments(parser, steps=steps)
+    add = parser.add_argument
+    add("--attributes", default=None, metavar="A,B", help="attributes that the family gets (default: all of the pack)")
+    add("--change", type=float, default=Recipe.change, help="share of codes that slider 1.0 has to change (default 0.9)")
+    surer = "the predictor is to be as sure of edited pictures as of this quantile of unedited ones (default 0.35)"
+    add("--certainty", type=float, default=Recipe.certainty, metavar="SHARE", help=surer)
+
+
+def run_family(
+    arguments: argparse.Namespace, name: str, options: dict[str, Any], fit: Callable[[Material], FamilyFit]
+) -> dict[str, Any]:
+    """Fits, calibrates and writes the family `name`; what the pack had of it is replaced as a whole.
+
+    options: what decides the family beside the common options, for the run's configuration and the provenance.
+    """
+    recipe = {"change": arguments.change, "certainty": arguments.certainty, **options}
+    # An asterisk, as in LT*, may not be part of every file system's names.
+    folder = name.lower().replace("*", "-star")
+    training, _ = open_run(arguments, folder, {"attributes": arguments.attributes, "recipe": recipe})
+    pack = open_pack(arguments.pack)
+    train = code_set(pack, "train", arguments.pictures, mirrored=True, progress=arguments.progress)
+    held_out = code_set(pack, "validation", held_out_count(arguments), progress=arguments.progress)
+    trial = Trial(
+        pack,
+        held_out.codes[: round(CALIBRATION_SHARE * len(held_out))],
+        train.attributes,
+        train.labels,
+        change=arguments.change,
+        certainty=arguments.certainty,
+    )
+    material = Material(pack, train, trial, _chosen(arguments.attributes, pack, train), arguments.seed)
+    family, figures = fit_family(
+        fit(material),
+        material,
+        training=training,
+        progress=arguments.progress,
+        steps=arguments.steps,
+        minutes=arguments.minutes,
+    )
+    metrics = summary(figures)
+    source = provenance(
+        arguments,
+        images_seen=len(train),
+        data=f"{train.origin}; {name} with {recipe}",
+        data_licence=train.data_licence,
+        metrics=metrics,
+    )
+    write_component(pack_folder(arguments), FAMILIES[name].kind, family, family.config_json(), source, half=True)
+    return {"run": str(training.folder), "best": str(pack_folder(arguments)), "metrics": metrics}
+
+
+def fit_family(
+    fit: FamilyFit,
+    material: Material,
+    *,
+    training: Run,
+    progress: ProgressCallback,
+    steps: int | None = None,
+    minutes: float | None = None,
+) -> tuple[Any, dict[str, dict[str, Any]]]:
+    """The calibrated family and its figures by ``attribute/direction``; goes on with the run's checkpoint.
+
+    minutes: what the run may take in all; attributes left share what is left. steps: for the progress bar.
+    """
+    family, figures = fit.start().requires_grad_(False), {}
+    if state := training.load_checkpoint():
+        family.load_state_dict(state["family"])
+        figures = state["figures"]
+    for number, attribute in enumerate(material.attributes):
+        if f"{attribute}/{DIRECTIONS[-1]}" in figures:
+            continue
+        deadline = None
+        if minutes is not None:
+            left = max(1.0, 60 * minutes - training.seconds)
+            deadline = time.monotonic() + left / (len(material.attributes) - number)
+        stage = f"Fitting {attribute}, {number + 1} of {len(material.attributes)}"
+
+        def report(step: int, loss: float, stage: str = stage) -> None:
+            progress(Progress(stage, step, steps, training.seconds, loss))
+
+        progress(Progress(stage, 0, steps, training.seconds))
+        found = fit.fit(family, attribute, deadline, report)
+        for direction in DIRECTIONS:
+            calibration = material.trial.calibrate(family, attribute, direction, most=fit.most)
+            figures[f"{attribute}/{direction}"] = {
+                "scale": calibration.scale,
+                "target_change": calibration.change,
+                "attribute_preservation": calibration.preservation,
+                **found,
+            }
+            training.log(attribute=attribute, direction=direction, **figures[f"{attribute}/{direction}"])
+        training.save_checkpoint({"family": family.state_dict(), "figures": figures})
+        training.picture(attribute, material.trial.sheet(family, attribute))
+    return family, figures
+
+
+def _chosen(names: str | None, pack: Pack, train: CodeSet) -> tuple[str, ...]:
+    known = [name for name in pack.manifest.mapped if name in train.attributes]
+    wanted: Sequence[str] = known if names is None else [name for name in names.split(",") if name]
+    unknown = sorted(set(wanted) - set(known))
+    if unknown or not wanted:
+        raise OptionError(f"--attributes {names}: known are {', '.join(known)}.")
+    return tuple(name for name in known if name in wanted)
