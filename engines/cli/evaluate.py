@@ -13,6 +13,7 @@ TABLE = {
     "generator": ("engines.evaluation.generator", "quality and variety of samples"),
     "inversion": ("engines.evaluation.inversion", "error and time of the inversion methods"),
     "edits": ("engines.evaluation.edits", "what edits change, keep, and how near they come to the true counterfactual"),
+    "photos": ("engines.evaluation.photo_edits", "edits of real photographs, pasted back"),
     "digits": ("engines.evaluation.digits", "steps between levels that the image classifier confirms (Table 2)"),
     "editability": (
         "engines.evaluation.editability",

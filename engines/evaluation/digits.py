@@ -1,8 +1,8 @@
 """``evaluate digits``: of the steps that the latent classifier calls done, the share that the image classifier confirms.
 
 Table 2 of Doubinsky et al. 2023: adding one digit to held-out pictures of n digits, at the strength where the target change is
-100 % by the latent classifier. The image classifier has never seen a generated picture: it is the judge. Works for every pack
-with an ordered attribute; levels are counted from 1.
+100 % by the latent classifier. The image classifier is the judge, and must have learned from real pictures alone: the report
+says what it learned from. Works for every pack with an ordered attribute; levels are counted from 1.
 """
 
 from __future__ import annotations
@@ -106,7 +106,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             grid.append(list(outcome.pictures[:_SHOWN]))
         grids.append((step, grid))
     report.table(rows)
-    report.text(_EXPLANATION)
+    judge = pack.manifest.components["attribute_predictor"].provenance.data
+    report.text(f"{_EXPLANATION.strip()}\n\nThe image classifier learned from: {judge}.")
     for step, grid in grids:
         caption = (
             f"{step.start + 1} to {step.end + 1}: held-out pictures, reconstructions, then {', '.join(families)}; unselected."
@@ -202,6 +203,6 @@ Pictures: held out, with the starting number of digits by label and, after inver
 (`inverted_right`: their share of those with that label). Every picture is edited by growing strengths, in units of the
 family's calibrated one, until the latent classifier's most probable number is the wanted one; `latent_success` is the share
 where that happens. `confirmed`: of these, the share whose edited picture has that number by the image classifier, with the
-95 % Wilson interval. The image classifier was trained on real pictures alone. The paper (other data, generator and
-classifiers) has LT .32, .31, .64 and LW .90, .95, .99 for 1 to 2, 2 to 3 and 3 to 4.
+95 % Wilson interval. The image classifier judges fairly only where it learned from real pictures alone. The paper (other
+data, generator and classifiers) has LT .32, .31, .64 and LW .90, .95, .99 for 1 to 2, 2 to 3 and 3 to 4.
 """

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from engines import api
+from engines.core.cache import BoundedCache
 from engines.core.errors import OptionError
 from engines.core.paths import PACKS_VARIABLE
 from engines.packs.registry import open_pack
@@ -34,6 +35,8 @@ def _at(monkeypatch, level: int) -> None:
     """Makes the predictor see this level, from 0, in every picture."""
     seen = {name: 0.9 if place == level else 0.1 for place, name in enumerate(TINY_ATTRIBUTES)}
     monkeypatch.setattr(live, "_judged", lambda pack, image: (seen, None))
+    # What other tests have left there was judged before.
+    monkeypatch.setattr(live, "_unedited", BoundedCache(1 << 24))
 
 
 def test_the_same_strength_takes_the_step_that_comes_next(levels_pack, tiny_pack, monkeypatch):
