@@ -1,4 +1,4 @@
-"""What the trainings of all edit families beside LW share: codes, calibration, log, checkpoints and the pack component.
+"""What the trainings of all edit families share: codes, calibration, log, checkpoints and the pack component.
 
 A family's own file says how one attribute is fitted; everything that decides what strength 1 means is the same for all, or a
 comparison would compare strengths.
@@ -9,9 +9,10 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+import numpy as np
 from torch import nn
 
 from engines.core.errors import OptionError
@@ -23,11 +24,10 @@ from engines.packs.registry import open_pack
 from engines.packs.write import write_component
 from engines.training.codes import CodeSet, code_set
 from engines.training.common import add_common_arguments, held_out_count, open_run, pack_folder, provenance
-from engines.training.lw import Recipe, summary
 from engines.training.runs import Run
-from engines.training.trial import CALIBRATION_SHARE, Trial
+from engines.training.trial import CALIBRATION_SHARE, CERTAINTY, CHANGE, Trial
 
-__all__ = ["FamilyFit", "Material", "add_family_arguments", "fit_family", "run_family"]
+__all__ = ["FamilyFit", "Material", "add_family_arguments", "fit_family", "gather", "run_family", "summary"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +41,8 @@ class Material:
     attributes: tuple[str, ...]
     """The chosen ones, in the pack's order."""
     seed: int
+    stop: CodeSet | None = None
+    """Further held-out codes, which the trial does not see, for early stopping."""
 
 
 class FamilyFit(Protocol):
@@ -54,7 +56,10 @@ class FamilyFit(Protocol):
         ...
 
     def fit(self, family: nn.Module, attribute: str, deadline: float | None, report: Callable[[int, float], None]) -> dict:
-        """Fills in one attribute; returns plain figures for the log. deadline: by time.monotonic(), None for none."""
+        """Fills in one attribute; returns plain figures for the log, under ``add`` and ``remove`` those of one direction.
+
+        deadline: by time.monotonic(), None for none.
+        """
         ...
 
 
@@ -63,15 +68,15 @@ def add_family_arguments(parser: argparse.ArgumentParser, *, steps: int | None) 
     add_common_arguments(parser, steps=steps)
     add = parser.add_argument
     add("--attributes", default=None, metavar="A,B", help="attributes that the family gets (default: all of the pack)")
-    add("--change", type=float, default=Recipe.change, help="share of codes that slider 1.0 has to change (default 0.9)")
-    surer = "the predictor is to be as sure of edited pictures as of this quantile of unedited ones (default 0.35)"
-    add("--certainty", type=float, default=Recipe.certainty, metavar="SHARE", help=surer)
+    add("--change", type=float, default=CHANGE, help=f"share of codes that slider 1.0 has to change (default {CHANGE})")
+    surer = f"the predictor is to be as sure of edited pictures as of this quantile of unedited ones (default {CERTAINTY})"
+    add("--certainty", type=float, default=CERTAINTY, metavar="SHARE", help=surer)
 
 
 def run_family(
     arguments: argparse.Namespace, name: str, options: dict[str, Any], fit: Callable[[Material], FamilyFit]
 ) -> dict[str, Any]:
-    """Fits, calibrates and writes the family `name`; what the pack had of it is replaced as a whole.
+    """Fits, calibrates and writes the family `name`, as its fit starts it: that decides what stays of the pack's present one.
 
     options: what decides the family beside the common options, for the run's configuration and the provenance.
     """
@@ -82,15 +87,15 @@ def run_family(
     pack = open_pack(arguments.pack)
     train = code_set(pack, "train", arguments.pictures, mirrored=True, progress=arguments.progress)
     held_out = code_set(pack, "validation", held_out_count(arguments), progress=arguments.progress)
-    trial = Trial(
+    material = gather(
         pack,
-        held_out.codes[: round(CALIBRATION_SHARE * len(held_out))],
-        train.attributes,
-        train.labels,
+        train,
+        held_out,
+        _chosen(arguments.attributes, pack, train),
+        seed=arguments.seed,
         change=arguments.change,
         certainty=arguments.certainty,
     )
-    material = Material(pack, train, trial, _chosen(arguments.attributes, pack, train), arguments.seed)
     family, figures = fit_family(
         fit(material),
         material,
@@ -100,6 +105,7 @@ def run_family(
         minutes=arguments.minutes,
     )
     metrics = summary(figures)
+    training.log(**{name: value for name, value in metrics.items() if isinstance(value, float)})
     source = provenance(
         arguments,
         images_seen=len(train),
@@ -109,6 +115,18 @@ def run_family(
     )
     write_component(pack_folder(arguments), FAMILIES[name].kind, family, family.config_json(), source, half=True)
     return {"run": str(training.folder), "best": str(pack_folder(arguments)), "metrics": metrics}
+
+
+def gather(
+    pack: Pack, train: CodeSet, held_out: CodeSet, chosen: Sequence[str], *, seed: int, change: float, certainty: float
+) -> Material:
+    """The material of a pack's own attributes: some of the held-out codes calibrate, the others stop early."""
+    if train.attributes != held_out.attributes:
+        raise ValueError("training and held-out codes must have the same attributes")
+    count = round(CALIBRATION_SHARE * len(held_out))
+    trial = Trial(pack, held_out.codes[:count], train.attributes, train.labels, change=change, certainty=certainty)
+    stop = replace(held_out, codes=held_out.codes[count:], labels=held_out.labels[count:])
+    return Material(pack, train, trial, tuple(chosen), seed, stop)
 
 
 def fit_family(
@@ -141,7 +159,8 @@ def fit_family(
             progress(Progress(stage, step, steps, training.seconds, loss))
 
         progress(Progress(stage, 0, steps, training.seconds))
-        found = fit.fit(family, attribute, deadline, report)
+        found = dict(fit.fit(family, attribute, deadline, report))
+        own = {direction: found.pop(direction, {}) for direction in DIRECTIONS}
         for direction in DIRECTIONS:
             calibration = material.trial.calibrate(family, attribute, direction, most=fit.most)
             figures[f"{attribute}/{direction}"] = {
@@ -149,11 +168,24 @@ def fit_family(
                 "target_change": calibration.change,
                 "attribute_preservation": calibration.preservation,
                 **found,
+                **own[direction],
             }
             training.log(attribute=attribute, direction=direction, **figures[f"{attribute}/{direction}"])
         training.save_checkpoint({"family": family.state_dict(), "figures": figures})
         training.picture(attribute, material.trial.sheet(family, attribute))
     return family, figures
+
+
+def summary(figures: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Means over all maps and by direction, and the figures of each map."""
+    means: dict[str, Any] = {}
+    for figure in ("target_change", "attribute_preservation"):
+        for direction in DIRECTIONS:
+            values = [f[figure] for name, f in figures.items() if name.endswith(f"/{direction}")]
+            means[f"{figure}_{direction}_mean"] = float(np.mean(values))
+    brief = ("scale", "target_change", "attribute_preservation")
+    means["maps"] = {name: {key: round(f[key], 4) for key in brief} for name, f in figures.items()}
+    return means
 
 
 def _chosen(names: str | None, pack: Pack, train: CodeSet) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -18,15 +18,12 @@ import torch
 from torch import Tensor
 
 from engines.core.errors import OptionError
-from engines.core.progress import Progress, ProgressCallback
+from engines.core.progress import ProgressCallback
 from engines.editing.edit_maps import DIRECTIONS, EditMaps
-from engines.editing.families import DEFAULT_FAMILY, FAMILIES
+from engines.editing.families import DEFAULT_FAMILY
 from engines.packs.load import Pack
-from engines.packs.registry import open_pack
-from engines.packs.write import write_component
-from engines.training.calibration import Calibration
-from engines.training.codes import CodeSet, code_set
-from engines.training.common import add_common_arguments, held_out_count, open_run, pack_folder, provenance
+from engines.training.codes import CodeSet
+from engines.training.family_run import Material, add_family_arguments, fit_family, gather, run_family
 from engines.training.label_effects import label_effect
 from engines.training.lw_map import Cloud, FittedMap, LwOptions, TransportSpace, fit_map
 from engines.training.runs import Run
@@ -39,9 +36,9 @@ from engines.training.sample_weights import (
     weight_attributes,
 )
 from engines.training.statistics import latent_statistics
-from engines.training.trial import CALIBRATION_SHARE, Columns, Trial
+from engines.training.trial import CERTAINTY, CHANGE, Columns
 
-__all__ = ["HELP", "STARTS", "Recipe", "add_arguments", "run", "summary", "train_maps"]
+__all__ = ["HELP", "STARTS", "Recipe", "TransportFit", "add_arguments", "run", "train_maps"]
 
 HELP = "edit maps by latent Wasserstein transport, calibrated"
 
@@ -63,10 +60,8 @@ class Recipe:
     """How many of the most confounded attributes, or which attributes, weigh the samples by their combinations."""
     preservation_of: tuple[tuple[str, float], ...] = ()
     """lambda of single attributes."""
-    change: float = 0.9
-    """Share of codes that slider 1.0 has to change."""
-    certainty: float = 0.35
-    """How sure the image predictor has to be of the typical edited picture: surer than of this share of unedited ones."""
+    change: float = CHANGE
+    certainty: float = CERTAINTY
 
     def options_for(self, attribute: str) -> LwOptions:
         return replace(self.options, preservation=dict(self.preservation_of).get(attribute, self.options.preservation))
@@ -74,9 +69,8 @@ class Recipe:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     plain = LwOptions()
-    add_common_arguments(parser, steps=plain.steps)
+    add_family_arguments(parser, steps=plain.steps)
     add = parser.add_argument
-    add("--attributes", default=None, metavar="A,B", help="attributes to train (default: all of the pack)")
     add("--weighting", choices=WEIGHTINGS, default="target-matched", help="sample weights (default target-matched)")
     add("--weight-by", default="4", metavar="N|A,B", help="weigh by the N most confounded attributes, or by these (default 4)")
     add("--preservation", type=float, default=plain.preservation, metavar="LAMBDA", help="weight of the attribute cost")
@@ -95,45 +89,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--calm", type=float, default=None, help=calm)
     add("--paper", action="store_true", help="the printed setting: free maps, whole codes, no start or calm, unscaled costs")
     add("--star", action="store_true", help="LW*, a family of its own: no attribute cost, uniform weights")
-    add("--change", type=float, default=0.9, help="share of codes that slider 1.0 has to change (default 0.9)")
-    surer = "the predictor is to be as sure of edited pictures as of this quantile of unedited ones (default 0.35)"
-    add("--certainty", type=float, default=Recipe.certainty, metavar="SHARE", help=surer)
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Fits and calibrates the maps one after the other; writes the family LW, or with --star LW*."""
     recipe = _recipe(arguments)
     family = "LW*" if arguments.star else DEFAULT_FAMILY
-    training, _ = open_run(
-        arguments, "lw-star" if arguments.star else "lw", {"attributes": arguments.attributes, "recipe": asdict(recipe)}
-    )
-    pack = open_pack(arguments.pack)
-    train = code_set(pack, "train", arguments.pictures, mirrored=True, progress=arguments.progress)
-    held_out = code_set(pack, "validation", held_out_count(arguments), progress=arguments.progress)
-    chosen = _chosen(arguments.attributes, pack, train)
-    maps, figures = train_maps(
-        pack,
-        train,
-        held_out,
-        chosen,
-        recipe,
-        seed=arguments.seed,
-        training=training,
-        progress=arguments.progress,
-        minutes=arguments.minutes,
-        family=family,
-    )
-    metrics = summary(figures)
-    training.log(**{name: value for name, value in metrics.items() if isinstance(value, float)})
-    source = provenance(
-        arguments,
-        images_seen=len(train),
-        data=f"{train.origin}; transport recipe {asdict(recipe)}",
-        data_licence=train.data_licence,
-        metrics=metrics,
-    )
-    write_component(pack_folder(arguments), FAMILIES[family].kind, maps, maps.config_json(), source, half=True)
-    return {"run": str(training.folder), "best": str(pack_folder(arguments)), "metrics": metrics}
+    return run_family(arguments, family, asdict(recipe), lambda material: TransportFit(material, recipe, family=family))
 
 
 def train_maps(
@@ -154,64 +116,72 @@ def train_maps(
     The pack gives generator, image predictor and latent classifier, and the present maps of attributes not chosen of `family`.
     minutes: what the run may take in all; maps left share what is left.
     """
-    work = _Work(pack, train, held_out, recipe, seed)
-    maps, figures = _starting_maps(pack, family, train, work.mean, recipe.options.rank, chosen), {}
-    if state := training.load_checkpoint():
-        maps.load_state_dict(state["maps"])
-        figures = state["figures"]
-    jobs = [(attribute, direction) for attribute in chosen for direction in DIRECTIONS]
-    for number, (attribute, direction) in enumerate(jobs):
-        name = f"{attribute}/{direction}"
-        if name in figures:
-            continue
-        deadline = None
-        if minutes is not None:
-            deadline = time.monotonic() + max(1.0, 60 * minutes - training.seconds) / (len(jobs) - number)
-
-        stage = f"Transport {name}, map {number + 1} of {len(jobs)}"
-
-        def report(step: int, loss: float, stage: str = stage) -> None:
-            progress(Progress(stage, step, recipe.options.steps, training.seconds, loss))
-
-        fitted, weights = work.fit(attribute, direction, deadline, report)
-        _store(maps, attribute, direction, fitted)
-        calibration = work.trial.calibrate(maps, attribute, direction)
-        figures[name] = _figures(fitted, weights, calibration)
-        training.log(attribute=attribute, direction=direction, **figures[name])
-        training.save_checkpoint({"maps": maps.state_dict(), "figures": figures})
-        if direction == DIRECTIONS[-1]:
-            training.picture(attribute, work.trial.sheet(maps, attribute))
-    return maps, figures
+    material = gather(pack, train, held_out, chosen, seed=seed, change=recipe.change, certainty=recipe.certainty)
+    fit = TransportFit(material, recipe, family=family)
+    steps = recipe.options.steps
+    return fit_family(fit, material, training=training, progress=progress, steps=steps, minutes=minutes)
 
 
-class _Work:
-    """What all maps of a run share: codes, their statistics, and what the predictor says of the held-out ones."""
+class TransportFit:
+    """The transports of all attributes on the same codes; a :class:`engines.training.family_run.FamilyFit`."""
 
-    def __init__(self, pack: Pack, train: CodeSet, held_out: CodeSet, recipe: Recipe, seed: int) -> None:
-        if train.attributes != held_out.attributes:
-            raise ValueError("training and held-out codes must have the same attributes")
-        self.recipe, self.seed = recipe, seed
-        self.attributes = train.attributes
-        count = round(CALIBRATION_SHARE * len(held_out))
-        self._train, self._stop = train, _slice(held_out, count, len(held_out))
-        self._level_steps = pack.manifest.level_steps
-        self.trial = Trial(
-            pack,
-            held_out.codes[:count],
-            self.attributes,
-            train.labels,
-            change=recipe.change,
-            certainty=recipe.certainty,
-        )
-        statistics = latent_statistics(pack.generator.mapping.w_avg, train.codes[:: max(1, len(train) // _STATISTICS_CODES)])
-        self.mean, self._factors = statistics["w_plus_mean"], statistics["w_plus_factors"]
+    most = 4.0
+
+    def __init__(
+        self,
+        material: Material,
+        recipe: Recipe,
+        *,
+        family: str | None = DEFAULT_FAMILY,
+        classifier: Any = None,
+        statistics: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        """family: whose maps of attributes that are not trained stay; None starts with the chosen ones alone.
+
+        classifier: from codes to logits, by its `attributes`; None is the pack's. statistics: ``w_plus_mean`` and
+        ``w_plus_factors`` as a pack has them; None takes them from the training codes.
+        """
+        if material.stop is None:
+            raise ValueError("early stopping needs held-out codes")
+        self._material, self.recipe, self._family = material, recipe, family
+        train, pack = material.train, material.pack
+        if statistics is None:
+            every = max(1, len(train) // _STATISTICS_CODES)
+            statistics = latent_statistics(pack.generator.mapping.w_avg, train.codes[::every])
+        self._mean, self._factors = statistics["w_plus_mean"], statistics["w_plus_factors"]
         options = recipe.options
-        self._space = TransportSpace(self.mean, self._factors, components=options.components, whitening=options.whitening)
-        self._classifier = Columns(pack.latent_classifier, self.attributes)
+        self._space = TransportSpace(self._mean, self._factors, components=options.components, whitening=options.whitening)
+        self._classifier = Columns(classifier or pack.latent_classifier, train.attributes)
 
-    def fit(self, attribute: str, direction: str, deadline: float | None, report: Any) -> tuple[FittedMap, Weights]:
-        k = self.attributes.index(attribute)
-        train, stop = (codes.for_edit(attribute, self._level_steps) for codes in (self._train, self._stop))
+    def start(self) -> EditMaps:
+        chosen, rank = self._material.attributes, self.recipe.options.rank
+        if self._family is not None:
+            return _starting_maps(self._material.pack, self._family, self._material.train, self._mean, rank, chosen)
+        maps = EditMaps(chosen, *self._mean.shape, rank).requires_grad_(False)
+        maps.mean.copy_(self._mean)
+        return maps
+
+    def fit(
+        self, family: EditMaps, attribute: str, deadline: float | None, report: Callable[[int, float], None]
+    ) -> dict[str, Any]:
+        """Both maps of an attribute; the first gets half of the time that is left."""
+        figures: dict[str, Any] = {}
+        for number, direction in enumerate(DIRECTIONS):
+            now = time.monotonic()
+            until = None if deadline is None else now + max(0.5, deadline - now) / (len(DIRECTIONS) - number)
+            fitted, weights = self.fit_direction(attribute, direction, until, report)
+            _store(family, attribute, direction, fitted)
+            figures[direction] = _figures(fitted, weights)
+        return figures
+
+    def fit_direction(
+        self, attribute: str, direction: str, deadline: float | None, report: Callable[[int, float], None]
+    ) -> tuple[FittedMap, Weights]:
+        """One map and the masses that its samples had."""
+        material = self._material
+        k = material.train.attributes.index(attribute)
+        steps = material.pack.manifest.level_steps
+        train, stop = (codes.for_edit(attribute, steps) for codes in (material.train, material.stop))
         by = self._weight_columns(train.labels, k, direction)
         source, target, weights = _clouds(train, k, direction, by, self.recipe.weighting)
         stop_source, stop_target, _ = _clouds(stop, k, direction, by, self.recipe.weighting)
@@ -225,7 +195,7 @@ class _Work:
             classifier=self._classifier,
             relevance=relevance(train.labels, k, direction),
             options=self.recipe.options_for(attribute),
-            seed=self.seed,
+            seed=material.seed,
             deadline=deadline,
             report=report,
         )
@@ -234,14 +204,14 @@ class _Work:
     def _start(self, train: CodeSet, k: int, direction: str, source: Cloud, target: Cloud) -> Tensor:
         if self.recipe.start == "label-effects":
             return label_effect(train.codes, train.labels, k, direction)
-        return target.mean() - source.mean() if self.recipe.start == "class-means" else torch.zeros_like(self.mean)
+        return target.mean() - source.mean() if self.recipe.start == "class-means" else torch.zeros_like(self._mean)
 
     def _weight_columns(self, labels: np.ndarray, k: int, direction: str) -> np.ndarray:
         by = self.recipe.weight_by
         if isinstance(by, int):
             return weight_attributes(labels, k, direction, by)
         implied = implied_changes(labels, k, direction)
-        columns = [self.attributes.index(a) for a in by]
+        columns = [self._material.train.attributes.index(a) for a in by]
         return np.array([c for c in columns if c != k and not implied[c]], int)
 
 
@@ -288,15 +258,6 @@ def _pair(text: str) -> tuple[str, float]:
         raise OptionError(f"--preservation-of takes ATTRIBUTE=NUMBER, got {text!r}") from None
 
 
-def _chosen(names: str | None, pack: Pack, train: CodeSet) -> list[str]:
-    known = [name for name in pack.manifest.mapped if name in train.attributes]
-    chosen = known if names is None else [name for name in names.split(",") if name]
-    unknown = sorted(set(chosen) - set(known))
-    if unknown or not chosen:
-        raise OptionError(f"--attributes {names}: known are {', '.join(known)}.")
-    return chosen
-
-
 def _starting_maps(pack: Pack, family: str, train: CodeSet, mean: Tensor, rank: int, chosen: Sequence[str]) -> EditMaps:
     """The pack's present maps, so that those of attributes not trained stay; fresh ones where there are none of this rank."""
     names = [name for name in pack.manifest.mapped if name in train.attributes]
@@ -332,30 +293,11 @@ def _clouds(codes: CodeSet, k: int, direction: str, by: np.ndarray, weighting: s
     return Cloud(codes.codes[side], weights.source), Cloud(codes.codes[~side], weights.target), weights
 
 
-def _slice(codes: CodeSet, start: int, end: int) -> CodeSet:
-    return replace(codes, codes=codes.codes[start:end], labels=codes.labels[start:end])
-
-
-def _figures(fitted: FittedMap, weights: Weights, calibration: Calibration) -> dict[str, Any]:
+def _figures(fitted: FittedMap, weights: Weights) -> dict[str, Any]:
     return {
-        "scale": calibration.scale,
-        "target_change": calibration.change,
-        "attribute_preservation": calibration.preservation,
         "steps": fitted.steps,
         "best_step": fitted.best_step,
         "loss_first": fitted.initial_loss,
         "loss_best": fitted.best_loss,
         "missing_combinations": [list(m) for m in weights.missing],
     }
-
-
-def summary(figures: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Means over all maps and by direction, and the figures of each map."""
-    means: dict[str, Any] = {}
-    for figure in ("target_change", "attribute_preservation"):
-        for direction in DIRECTIONS:
-            values = [f[figure] for name, f in figures.items() if name.endswith(f"/{direction}")]
-            means[f"{figure}_{direction}_mean"] = float(np.mean(values))
-    brief = ("scale", "target_change", "attribute_preservation")
-    means["maps"] = {name: {key: round(f[key], 4) for key in brief} for name, f in figures.items()}
-    return means

@@ -17,10 +17,14 @@ from engines.packs.load import Pack
 from engines.training.calibration import Calibration, ImageResponse, answers, bar, calibrate
 from engines.training.sample_weights import implied_changes
 
-__all__ = ["CALIBRATION_SHARE", "Columns", "Trial"]
+__all__ = ["CALIBRATION_SHARE", "CERTAINTY", "CHANGE", "Columns", "Joined", "Trial"]
 
 CALIBRATION_SHARE = 0.35
 """Of the held-out codes so many are for calibration, the others for early stopping."""
+CHANGE = 0.9
+"""Share of codes that slider 1.0 has to change, where nothing else is asked for."""
+CERTAINTY = 0.35
+"""How sure the image predictor has to be of the typical edited picture: surer than of this share of unedited ones."""
 _CALIBRATION_CODES = 48
 _SHOWN = 6
 
@@ -36,21 +40,40 @@ class Columns:
         return self._network(x)[:, self._order]
 
 
+class Joined:
+    """Several networks of the same input as one, with the attributes of all: logits [N, K1 + K2 + ...]."""
+
+    def __init__(self, *networks: Any) -> None:
+        self._networks = networks
+        self.attributes = tuple(attribute for network in networks for attribute in network.attributes)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return torch.cat([network(x) for network in self._networks], 1)
+
+
 class Trial:
     """What the image predictor says of held-out codes before and after an edit.
 
     codes: [n, L, D]; attributes: the columns of `labels` bool [N, K], the training labels, which tell what an edit implies;
-    change, certainty: see :class:`engines.training.lw.Recipe`. `before`: the logits [n, K] of the
-    unedited codes.
+    change, certainty: see :class:`engines.training.lw.Recipe`; predictor: from pictures to logits, by its `attributes`; None is
+    the pack's. `before`: the logits [n, K] of the unedited codes.
     """
 
     def __init__(
-        self, pack: Pack, codes: Tensor, attributes: Sequence[str], labels: np.ndarray, *, change: float, certainty: float
+        self,
+        pack: Pack,
+        codes: Tensor,
+        attributes: Sequence[str],
+        labels: np.ndarray,
+        *,
+        change: float,
+        certainty: float,
+        predictor: Any = None,
     ) -> None:
         self.codes, self.attributes = codes, tuple(attributes)
         self._labels, self._change, self._certainty = labels, change, certainty
         self._level_steps = pack.manifest.level_steps
-        self._predict = Columns(pack.attribute_predictor, attributes)
+        self._predict = Columns(predictor or pack.attribute_predictor, attributes)
         self._generator = pack.generator
         self._synthesis = pack.generator.synthesis
         self.before = answers(codes, self._synthesis, self._predict)
