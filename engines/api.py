@@ -44,7 +44,7 @@ from engines.inversion.result import Inversion, InversionProgress
 from engines.packs.load import Pack
 from engines.packs.registry import open_pack as open_installed_pack
 from engines.session import live
-from engines.session.catalogue import AttributeInfo, FamilyInfo, PackInfo, info_of, list_packs
+from engines.session.catalogue import AttributeInfo, ClassInfo, FamilyInfo, PackInfo, info_of, list_packs
 from engines.session.export import BLENDS, Blend, exported, framed_crop
 from engines.session.readings import AttributeReading, reading
 from engines.session.sampling import sample
@@ -62,6 +62,7 @@ __all__ = [
     "Blend",
     "CancelToken",
     "Cancelled",
+    "ClassInfo",
     "EditState",
     "EditStep",
     "Face",
@@ -240,9 +241,13 @@ def finish(progress: Iterator[InversionProgress]) -> Inversion:
     return result
 
 
-def surprise(pack: Pack, seed: int, truncation: float = 0.7) -> Inversion:
-    """A person who does not exist: a sample of the generator, editable like an inverted photo. One seed, one person."""
-    return sample(pack, seed, truncation)
+def surprise(pack: Pack, seed: int, truncation: float = 0.7, classes: str | Mapping[str, float] | None = None) -> Inversion:
+    """A person who does not exist: a sample of the generator, editable like an inverted photo. One seed, one person.
+
+    classes: of a class-conditional pack, the id of one of `pack_info(pack).classes`, or a mixture of them by weights; None
+    for the class that the seed has. Raises OptionError for a class that is not there.
+    """
+    return sample(pack, seed, truncation, classes)
 
 
 def load_inversion(path: str | Path, pack: Pack | None = None) -> Inversion:

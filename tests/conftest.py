@@ -58,6 +58,26 @@ def tiny_pack(tiny_packs_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Pack:
     return open_pack(TINY_ID)
 
 
+@pytest.fixture(scope="session")
+def class_packs_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of packs that holds the pack ``tiny`` with classes; not to be written to."""
+    from tests.tiny_pack import TINY_CLASSES, TINY_ID, build_tiny_pack
+
+    folder = tmp_path_factory.mktemp("class-packs")
+    build_tiny_pack(folder / TINY_ID, TINY_CLASSES)
+    return folder
+
+
+@pytest.fixture
+def class_pack(class_packs_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Pack:
+    """The pack ``tiny`` with a class-conditional generator, open; this test and the processes it starts find it there."""
+    from engines.packs.registry import open_pack
+    from tests.tiny_pack import TINY_ID
+
+    monkeypatch.setenv(PACKS_VARIABLE, str(class_packs_dir))
+    return open_pack(TINY_ID)
+
+
 def _local_only(method):
     def guarded(self: socket.socket, address):
         if self.family != getattr(socket, "AF_UNIX", None) and address[0] not in _LOOPBACK:

@@ -1,10 +1,13 @@
 """A complete pack of 32 px and a few channels, with random weights, for tests that need all parts but no quality.
 
-Only its edit maps are fitted: adding an attribute raises the (random) predictor's answer to it, removing lowers it.
+Only its edit maps are fitted: adding an attribute raises the (random) predictor's answer to it, removing lowers it. With
+classes its generator and discriminator are class-conditional, and it has a class predictor and a box detector.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,31 +17,35 @@ from torch import Tensor, nn
 from engines.core.rng import torch_generator
 from engines.editing.edit_maps import EditMaps
 from engines.encoders.w_plus import EncoderConfig, WPlusEncoder
+from engines.generators.labels import random_labels
 from engines.generators.stylegan2 import Discriminator, Generator, StyleGAN2Config
 from engines.packs.write import create_manifest, write_component
 from engines.predictors.attributes import AttributePredictor
+from engines.predictors.boxes import BoxDetector
+from engines.predictors.classes import ClassPredictor
 from engines.predictors.identity import IdentityNetwork
 from engines.predictors.latent_classifier import LatentClassifier
 from engines.predictors.perceptual import PerceptualNetwork
-from engines.training.statistics import latent_statistics
+from engines.training.statistics import class_statistics, latent_statistics
 
-__all__ = ["TINY_ATTRIBUTES", "TINY_ID", "TINY_RESOLUTION", "build_tiny_pack"]
+__all__ = ["TINY_ATTRIBUTES", "TINY_CLASSES", "TINY_ID", "TINY_RESOLUTION", "build_tiny_pack"]
 
 TINY_ID = "tiny"
 TINY_RESOLUTION = 32
 TINY_ATTRIBUTES = ("Eyeglasses", "Smiling", "Male", "Beard")
+TINY_CLASSES = ("ball", "box", "bell")
 _DIM, _LAYERS = 16, 8
-_SIZES = StyleGAN2Config(TINY_RESOLUTION, _DIM, _DIM, 2, {4: 16, 8: 16, 16: 12, 32: 8})
+_SIZES = StyleGAN2Config(TINY_RESOLUTION, _DIM, _DIM, 2, {4: 16, 8: 16, 16: 12, 32: 8}, label_layers=2)
 _TRUNK = (8, 12, 16)
 _LOGIT_CHANGE = 2.0
 
 
-def build_tiny_pack(folder: Path) -> Path:
+def build_tiny_pack(folder: Path, classes: Sequence[str] = ()) -> Path:
     """Writes the pack into `folder`, whose name becomes its id; the same bytes every time. Returns the folder."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        parts = _parts()
-    create_manifest(folder, **_manifest(folder.name))
+        parts = _parts(classes)
+    create_manifest(folder, **_manifest(folder.name), classes=[{"id": name, "name": name.capitalize()} for name in classes])
     provenance = _provenance()
     for kind, part in parts.items():
         config = part.config_json() if isinstance(part, nn.Module) else {}
@@ -46,8 +53,9 @@ def build_tiny_pack(folder: Path) -> Path:
     return folder
 
 
-def _parts() -> dict[str, nn.Module | dict[str, Tensor]]:
-    generator = Generator(_SIZES, seed=1).eval()
+def _parts(classes: Sequence[str]) -> dict[str, nn.Module | dict[str, Tensor]]:
+    sizes = replace(_SIZES, class_count=len(classes))
+    generator = Generator(sizes, seed=1).eval()
     encoder = WPlusEncoder(EncoderConfig(TINY_RESOLUTION, _LAYERS, _DIM, {4: 16, 8: 12, 16: 8, 32: 8}, hidden=32))
     # The update of an iteration starts at zero; a little of it makes the passes differ.
     nn.init.normal_(encoder.update_head.weight, std=0.05)
@@ -57,21 +65,30 @@ def _parts() -> dict[str, nn.Module | dict[str, Tensor]]:
         for name, parameter in generator.synthesis.named_parameters():
             if name.endswith("affine.weight"):
                 parameter.mul_(0.3)
-        w = generator.mapping(torch.randn(256, _DIM, generator=torch_generator(2)))
+        draw = torch_generator(2)
+        z = torch.randn(256, _DIM, generator=draw)
+        w = generator.mapping(z, random_labels(256, len(classes), draw))
         generator.mapping.w_avg.copy_(w.mean(0))
         codes = generator.broadcast(w) + 0.1 * torch.randn(256, _LAYERS, _DIM, generator=torch_generator(3))
     _name_what_differs(predictor.eval(), generator.synthesis(codes))
     return {
         "generator": generator,
-        "discriminator": Discriminator(_SIZES),
-        "statistics": latent_statistics(generator.mapping.w_avg, codes, rank=32),
+        "discriminator": Discriminator(sizes),
+        "statistics": {**latent_statistics(generator.mapping.w_avg, codes, rank=32), **class_statistics(generator)},
         "encoder": encoder,
         "latent_classifier": LatentClassifier(TINY_ATTRIBUTES, _LAYERS, _DIM, (32, 16)),
         "attribute_predictor": predictor,
         "identity": IdentityNetwork(_TRUNK, 16),
         "perceptual": PerceptualNetwork(_TRUNK),
         "edit_maps": _edit_maps(generator, predictor, codes),
+        **_object_parts(classes),
     }
+
+
+def _object_parts(classes: Sequence[str]) -> dict[str, nn.Module]:
+    if not classes:
+        return {}
+    return {"class_predictor": ClassPredictor(classes, _TRUNK, 16), "box_detector": BoxDetector(_TRUNK, 16)}
 
 
 @torch.no_grad()

@@ -21,6 +21,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         print(f"{pack.id}: {pack.title}, {pack.resolution} px, codes {shape}, {pack.bytes / 2**20:.0f} MB")
         print(f"  methods: {', '.join(pack.methods)}")
         print(f"  edit families: {', '.join(family.name for family in pack.families)}")
+        if pack.classes:
+            print(f"  classes: {', '.join(row.id for row in pack.classes)}")
         print(f"  attributes: {', '.join(attribute.id for attribute in pack.attributes)}")
     if not packs:
         print("No packs are installed.")

@@ -1,4 +1,4 @@
-"""``sample``: unselected samples of a generator. Picture i is drawn from seed + i."""
+"""``sample``: unselected samples of a generator. Picture i is drawn from seed + i, with --classes of the classes in turn."""
 
 from __future__ import annotations
 
@@ -24,15 +24,22 @@ def add_arguments(parser: argparse.ArgumentParser, words: Sequence[str]) -> None
     parser.add_argument(
         "--truncation", type=bounded_float(0, 2), default=1.0, help="1 (default) is the full variety, 0 the mean picture"
     )
+    parser.add_argument(
+        "--classes", metavar="A,B", help="of a class-conditional pack: draw these classes in turn (default: any, by the seed)"
+    )
     parser.add_argument("--out", required=True, metavar="DIR", type=Path, help="folder for 000000.png ... and grid.png")
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     pack = api.open_pack(arguments.pack, device=arguments.device)
+    classes = None if arguments.classes is None else [name for name in arguments.classes.split(",") if name]
+    if classes == []:
+        raise api.OptionError("--classes: name at least one class.")
     files: list[str] = []
     shown: list[np.ndarray] = []
     for index in range(arguments.n):
-        pixels = api.surprise(pack, arguments.seed + index, arguments.truncation).reconstruction
+        class_id = None if classes is None else classes[index % len(classes)]
+        pixels = api.surprise(pack, arguments.seed + index, arguments.truncation, class_id).reconstruction
         path = arguments.out / f"{index:06d}.png"
         save_png(path, pixels)
         files.append(str(path))

@@ -12,7 +12,7 @@ from engines.cli.parsing import add_pack_option
 TABLE = {
     "gan": ("engines.training.gan", "generator, discriminator, first encoder and latent statistics"),
     "encoder": ("engines.training.encoder", "encoder to W+ and its iterations"),
-    "predictors": ("engines.training.predictors", "attribute predictor, identity and perceptual network"),
+    "predictors": ("engines.training.predictors", "image networks: attributes, perceptual distance, identity, classes, boxes"),
     "classifier": ("engines.training.classifier", "latent classifier"),
     "lw": ("engines.training.lw", "edit maps by latent Wasserstein transport"),
     "lt": ("engines.training.lt", "edit family LT: latent transformer"),

@@ -64,3 +64,5 @@ class DataSet:
     """Names of the classes, of which every picture has exactly one; empty for a set without classes."""
     class_of: Callable[[Any], int] | None = None
     """Record -> index into `classes`."""
+    box_of: Callable[[Any], tuple[float, float, float, float]] | None = None
+    """Record -> the object's rectangle (x0, y0, x1, y1) in shares of a side; None for a set without single objects."""

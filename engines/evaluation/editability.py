@@ -16,7 +16,7 @@ import torch
 
 from engines.core.errors import OptionError
 from engines.evaluation.edits import chosen_attributes
-from engines.evaluation.judges import Judges, random_codes
+from engines.evaluation.judges import Judges, sample_codes
 from engines.evaluation.metrics import bootstrap_interval, squared_difference
 from engines.evaluation.report import ReportFolder, flat
 from engines.evaluation.setting import Setting, Subjects, add_common_arguments
@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         raise OptionError(f"--methods {','.join(fixed)}: name methods that tune the generator, {', '.join(TUNING_METHODS)}.")
     attributes = chosen_attributes(arguments.attributes, setting)
     subjects = setting.subjects("test", arguments.n)
-    codes = random_codes(pack, arguments.codes, seed=arguments.seed)
+    codes = sample_codes(pack, arguments.codes, seed=arguments.seed)
     samples = judges.pictures(codes)
     cases = {way: list(_cases(setting, judges, way, subjects, attributes, codes, samples, arguments)) for way in ways}
     figures = {way: _figures(found, seed=arguments.seed) for way, found in cases.items()}

@@ -1,28 +1,34 @@
 """``evaluate generator``: how close unselected samples are to held-out pictures, and whether they copy training pictures.
 
-Features are those of the attribute predictor's penultimate layer, which knows this kind of picture; figures in them are not
-comparable with Inception figures of other projects. The Fréchet distance is given as a ratio: to the distance between two
-disjoint sets of real pictures of the same size, so that 1 is as good as real and the sample-size bias cancels.
+Features are those of the attribute predictor's penultimate layer, or the class predictor's where the pack has classes: they
+know this kind of picture; figures in them are not comparable with Inception figures of other projects. Samples have the
+classes of the held-out pictures, and every class is measured by itself too. The Fréchet distance is given as a ratio: to the
+distance between two disjoint sets of real pictures of the same size, so that 1 is as good as real and the sample-size bias
+cancels.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from engines.core.errors import OptionError
 from engines.core.rng import torch_generator, z_for_seeds
 from engines.evaluation.judges import BATCH, Judges, fitted, samples
 from engines.evaluation.metrics import frechet_distance, nearest_neighbours, precision_recall
+from engines.evaluation.report import ReportFolder
 from engines.evaluation.setting import Setting, add_common_arguments
+from engines.generators.labels import labels_for_seeds, one_hot
 from engines.imaging.convert import to_tensor
 from engines.imaging.grids import picture_grid
 from engines.packs.load import Pack
 
-__all__ = ["HELP", "add_arguments", "path_length", "run"]
+__all__ = ["HELP", "add_arguments", "closeness", "path_length", "run"]
 
 HELP = "Fréchet ratio, precision, recall, path length and nearest training pictures of unselected samples"
 
@@ -50,25 +56,18 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     options = {"train-pictures": train_count, "path-samples": arguments.path_samples}
     setting = Setting.open(arguments, "evaluate generator", options)
     pack, judges, report = setting.pack, Judges(setting.pack), setting.report("How good the generator's samples are")
-    real = setting.subjects("test", arguments.n).pictures
-    train = setting.subjects("train", max(train_count, arguments.n)).pictures
+    held_out, training = setting.subjects("test", arguments.n), setting.subjects("train", max(train_count, arguments.n))
+    real, train = held_out.pictures, training.pictures
     setting.stage("Sampling", 0, len(_TRUNCATIONS))
-    generated = samples(pack, arguments.n, seed=arguments.seed)
+    generated = samples(pack, arguments.n, seed=arguments.seed, labels=_labels(pack, held_out.classes))
     setting.stage("Measuring features", 0, 3)
     features = [judges.features(x) for x in (generated, real, train[: arguments.n])]
-    distance = frechet_distance(features[0], features[1])
-    floor = frechet_distance(features[2], features[1])
-    precision, recall = precision_recall(features[1], features[0], k=_K_NEAREST)
     setting.stage("Measuring path lengths", 0, 1)
     lengths = path_length(pack, arguments.path_samples, seed=arguments.seed)
     nearest, distances = _nearest_in_thumbnails(generated, train[:train_count])
     held_out_distances = _nearest_in_thumbnails(real, train[:train_count])[1]
     figures = {
-        "fd_ratio": distance / floor,
-        "precision": precision,
-        "recall": recall,
-        "fd": distance,
-        "fd_between_real_sets": floor,
+        **closeness(*features),
         "path_length_mean": float(np.mean(lengths)),
         "nearest_train_ratio": float(np.median(distances[:, 0]) / np.median(held_out_distances[:, 0])),
         "n": arguments.n,
@@ -76,27 +75,87 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     }
     report.table([figures])
     report.text(_EXPLANATION)
+    rows = [figures]
+    if held_out.classes is not None:
+        classes = (held_out.classes, held_out.classes, training.classes[: arguments.n])
+        by_class = _by_class(pack, features, classes, said=judges.classes(generated))
+        report.heading("Class by class")
+        report.table(list(by_class.values()))
+        rows = [{"class": "all", **figures}, *by_class.values()]
+        figures = {**figures, "class_agreement": _mean(by_class, "class_agreement"), "by_class": by_class}
     for truncation in _TRUNCATIONS:
-        pictures = samples(pack, _GRID * _GRID, seed=arguments.seed, truncation=truncation)
-        rows = [list(pictures[i : i + _GRID]) for i in range(0, len(pictures), _GRID)]
-        caption = f"The first {len(pictures)} samples, unselected, truncation {truncation:g}."
-        report.picture(f"samples-{truncation:g}", picture_grid(rows), caption)
-    rows = [[generated[i], *(np.asarray(train[j]) for j in nearest[i])] for i in range(min(_GRID, len(generated)))]
+        _sheet(report, pack, seed=arguments.seed, truncation=truncation)
+    shown = [[generated[i], *(np.asarray(train[j]) for j in nearest[i])] for i in range(min(_GRID, len(generated)))]
     caption = f"Each row: a sample, then its {_NEIGHBOURS} nearest training pictures."
-    report.picture("nearest-training", picture_grid(rows), caption)
-    return report.write([figures], figures)
+    report.picture("nearest-training", picture_grid(shown), caption)
+    return report.write(rows, figures)
+
+
+def closeness(generated: np.ndarray, real: np.ndarray, train: np.ndarray) -> dict[str, float]:
+    """The figures of features [n, F] of samples, held-out and training pictures."""
+    distance, floor = frechet_distance(generated, real), frechet_distance(train, real)
+    precision, recall = precision_recall(real, generated, k=_K_NEAREST)
+    return {
+        "fd_ratio": distance / floor,
+        "precision": precision,
+        "recall": recall,
+        "fd": distance,
+        "fd_between_real_sets": floor,
+    }
+
+
+def _by_class(
+    pack: Pack, features: Sequence[np.ndarray], classes: Sequence[np.ndarray], *, said: np.ndarray
+) -> dict[str, dict[str, Any]]:
+    """Class id -> its figures. features, classes: of samples, held-out and training pictures; said: of the samples [n].
+
+    Raises OptionError where a class has too few pictures.
+    """
+    figures = {}
+    for number, row in enumerate(pack.manifest.classes):
+        chosen = [part == number for part in classes]
+        if min(int(mask.sum()) for mask in chosen) <= _K_NEAREST:
+            raise OptionError(
+                f"--n is too small: at least {_K_NEAREST + 1} pictures of every class, also of {row.id}, are needed."
+            )
+        agreement = float((said[chosen[0]] == number).mean())
+        parts = [part[mask] for part, mask in zip(features, chosen, strict=True)]
+        count = int(chosen[0].sum())
+        figures[row.id] = {"class": row.id, **closeness(*parts), "class_agreement": agreement, "n": count}
+    return figures
+
+
+def _mean(by_class: Mapping[str, Mapping[str, Any]], key: str) -> float:
+    return float(np.mean([row[key] for row in by_class.values()]))
+
+
+def _labels(pack: Pack, classes: np.ndarray | None) -> Tensor | None:
+    return None if classes is None else one_hot(classes, len(pack.manifest.classes))
+
+
+def _sheet(report: ReportFolder, pack: Pack, *, seed: int, truncation: float) -> None:
+    """Rows of samples, each of a class where there are classes."""
+    rows = len(pack.manifest.classes) or _GRID
+    labels = _labels(pack, np.arange(rows).repeat(_GRID)) if pack.manifest.classes else None
+    pictures = samples(pack, rows * _GRID, seed=seed, truncation=truncation, labels=labels)
+    grid = picture_grid([list(pictures[i : i + _GRID]) for i in range(0, len(pictures), _GRID)])
+    what = "samples, a class a row" if pack.manifest.classes else "samples"
+    caption = f"The first {len(pictures)} {what}, unselected, truncation {truncation:g}."
+    report.picture(f"samples-{truncation:g}", grid, caption)
 
 
 @torch.no_grad()
 def path_length(pack: Pack, n: int, *, seed: int) -> np.ndarray:
-    """Perceptual path lengths in W (Karras et al. 2019, Eq. 3), [<= n], of `n` pairs of latents.
+    """Perceptual path lengths in W (Karras et al. 2019, Eq. 3), [<= n], of `n` pairs of latents, each of one class.
 
     ``d(G(lerp(w_1, w_2; t)), G(lerp(w_1, w_2; t + eps))) / eps^2`` with t uniform in [0, 1], eps 1e-4 and d the distance of
     the pack's perceptual network; as there, lengths outside the 1st to 99th percentile are dropped.
     """
     generator = pack.generator
     seeds = list(range(seed, seed + 2 * n))
-    w = torch.cat([generator.mapping(z) for z in z_for_seeds(seeds, generator.config.z_dim).to(pack.device).split(BATCH)])
+    latents = z_for_seeds(seeds, generator.config.z_dim).to(pack.device).split(BATCH)
+    labels = labels_for_seeds(seeds[:n], generator.config.class_count).repeat(2, 1).to(pack.device).split(BATCH)
+    w = torch.cat([generator.mapping(z, label) for z, label in zip(latents, labels, strict=True)])
     t = torch.rand(n, 1, generator=torch_generator(seed, 1)).to(pack.device)
     here, there = (w[:n].lerp(w[n:], t + step) for step in (0, _PATH_EPSILON))
     lengths = []
@@ -120,5 +179,5 @@ to the same held-out renders; 1 would be as close as real pictures. `precision` 
 = 3, the held-out renders being the real set. `path_length_mean`: perceptual path length in W with the pack's own
 perceptual network. `nearest_train_ratio`: median distance of a sample to its nearest training picture, over the same for
 held-out renders, in pixels at {_THUMBNAIL_PX} px: far below 1 would mean that training pictures are copied. Samples use
-no truncation unless said.
+no truncation unless said. `class_agreement`: share of the samples of a class that the class predictor takes for it.
 """

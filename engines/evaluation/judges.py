@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from engines.core.rng import z_for_seeds
 from engines.generators.stylegan2 import Generator
 from engines.imaging.convert import to_tensor, to_uint8
 from engines.packs.load import Pack
+from engines.packs.samples import sampled_codes
 
 __all__ = ["Judges", "fitted", "sample_codes", "samples"]
 
@@ -49,8 +49,17 @@ class Judges:
         return self._of(self.pack.attribute_predictor.probabilities, pictures)
 
     def features(self, pictures: np.ndarray) -> np.ndarray:
-        """Penultimate features of the attribute predictor [n, F]."""
-        return self._of(self.pack.attribute_predictor.features, pictures)
+        """Penultimate features [n, F] of the class predictor or, for a pack without one, of the attribute predictor."""
+        pack = self.pack
+        return self._of((pack.class_predictor if pack.has("class_predictor") else pack.attribute_predictor).features, pictures)
+
+    def classes(self, pictures: np.ndarray) -> np.ndarray:
+        """The most probable class [n] of every picture, as its place among the pack's classes."""
+        return self._of(self.pack.class_predictor, pictures).argmax(axis=1)
+
+    def boxes(self, pictures: np.ndarray) -> np.ndarray:
+        """The objects' boxes [n, 4], (x0, y0, x1, y1) in shares of a side."""
+        return self._of(self.pack.box_detector, pictures)
 
     def identities(self, pictures: np.ndarray) -> np.ndarray:
         """Unit identity vectors [n, E]."""
@@ -75,24 +84,21 @@ class Judges:
         return _batched(function, *arrays, device=self.pack.device)
 
 
-def samples(pack: Pack, n: int, *, seed: int, truncation: float = 1.0) -> np.ndarray:
-    """Unselected samples uint8 [n, R, R, 3]; picture i is that of seed ``seed + i``."""
-    latents = z_for_seeds(list(range(seed, seed + n)), pack.generator.config.z_dim)
-    return _batched(lambda z: to_uint8(pack.generator(z, truncation)), latents.numpy(), device=pack.device)
+def samples(pack: Pack, n: int, *, seed: int, truncation: float = 1.0, labels: Tensor | None = None) -> np.ndarray:
+    """Unselected samples uint8 [n, R, R, 3]; picture i is that of seed ``seed + i``, with row i of `labels` [n, C] if given."""
+    codes = sample_codes(pack, n, seed=seed, truncation=truncation, labels=labels)
+    return _batched(lambda w_plus: to_uint8(pack.generator.synthesis(w_plus, noise_mode="const")), codes, device=pack.device)
 
 
-def sample_codes(pack: Pack, n: int, *, seed: int) -> np.ndarray:
-    """Codes [n, L, D] of the pictures that :func:`samples` gives without truncation."""
-    latents = z_for_seeds(list(range(seed, seed + n)), pack.generator.config.z_dim)
-    generator = pack.generator
-    return _batched(lambda z: generator.broadcast(generator.mapping(z)), latents.numpy(), device=pack.device)
+def sample_codes(pack: Pack, n: int, *, seed: int, truncation: float = 1.0, labels: Tensor | None = None) -> np.ndarray:
+    """W+ codes float32 [n, L, D] of the pictures that :func:`samples` gives."""
 
+    def codes(start: int) -> Tensor:
+        end = min(start + BATCH, n)
+        chosen = None if labels is None else labels[start:end]
+        return sampled_codes(pack, range(seed + start, seed + end), labels=chosen, truncation=truncation)
 
-def random_codes(pack: Pack, n: int, *, seed: int) -> np.ndarray:
-    """W+ codes float32 [n, L, D] of the samples of seeds ``seed``, ``seed + 1``, ..."""
-    generator = pack.generator
-    latents = z_for_seeds(list(range(seed, seed + n)), generator.config.z_dim)
-    return _batched(lambda z: generator.broadcast(generator.mapping(z)), latents.numpy(), device=pack.device)
+    return np.concatenate([codes(start).cpu().numpy() for start in range(0, n, BATCH)])
 
 
 def fitted(pictures: np.ndarray, resolution: int) -> np.ndarray:

@@ -9,12 +9,14 @@ import argparse
 from typing import Any
 
 import numpy as np
+import torch
 
 from engines.evaluation.judges import Judges, sample_codes
 from engines.evaluation.metrics import balanced_accuracy, bootstrap_interval, calibration_error
 from engines.evaluation.report import ReportFolder
 from engines.evaluation.setting import Setting, Subjects, add_common_arguments
 from engines.imaging.grids import picture_grid
+from engines.predictors.boxes import box_overlap
 
 __all__ = ["HELP", "add_arguments", "run"]
 
@@ -59,7 +61,28 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     report.table(rows)
     _picture(report, subjects, on_renders, judges.attributes)
     figures = {key: dict(zip(judges.attributes, values, strict=True)) for key, values in columns.items()}
+    objects = _objects(judges, subjects)
+    if objects:
+        report.heading("Classes and boxes")
+        report.text(_OBJECT_EXPLANATION)
+        report.table([{key: value for key, value in objects.items() if not isinstance(value, dict)}])
+        summary |= objects
     return report.write([*rows, {"attribute": "mean", **_means(columns)}], {**figures, **summary})
+
+
+def _objects(judges: Judges, subjects: Subjects) -> dict[str, Any]:
+    """How often the class predictor is right, and how well the detector's boxes fit; what the pack lacks is left out."""
+    pack, figures = judges.pack, {}
+    if pack.has("class_predictor") and subjects.classes is not None:
+        right = judges.classes(subjects.pictures) == subjects.classes
+        chosen = {row.id: subjects.classes == number for number, row in enumerate(pack.manifest.classes)}
+        by_class = {name: float(right[mask].mean()) for name, mask in chosen.items() if mask.any()}
+        figures |= {"class_accuracy": float(right.mean()), "class_accuracy_by_class": by_class}
+    if pack.has("box_detector") and subjects.boxes is not None:
+        found = torch.from_numpy(judges.boxes(subjects.pictures))
+        overlap = box_overlap(found, torch.from_numpy(subjects.boxes).float())[0].numpy()
+        figures |= {"box_iou_mean": float(overlap.mean()), "box_iou_worst_tenth": float(np.quantile(overlap, 0.1))}
+    return figures
 
 
 def _accuracies(predicted: np.ndarray, labels: np.ndarray) -> list[float]:
@@ -101,6 +124,11 @@ def _picture(report: ReportFolder, subjects: Subjects, probabilities: np.ndarray
             "mistakes", grid, "The most confident mistake of each attribute: what the predictor said, and how surely."
         )
 
+
+_OBJECT_EXPLANATION = """
+`class_accuracy`: share of pictures whose most probable class is the true one. `box_iou_mean`: mean intersection over union of
+the detector's box with the object's true one; nine in ten pictures have at least `box_iou_worst_tenth`.
+"""
 
 _EXPLANATION = """
 Balanced accuracy is the mean of the shares of positives and of negatives that are right at 0.5: a coin gets 0.5. Labels

@@ -15,7 +15,7 @@ from engines.core.device import resolve_device
 from engines.core.errors import OptionError
 from engines.core.progress import Progress, ProgressCallback
 from engines.data.registry import DATA_SETS, set_with_attributes
-from engines.data.sets import rendered_set
+from engines.data.sets import RenderedSet, rendered_set
 from engines.evaluation.judges import fitted
 from engines.evaluation.report import Provenance, ReportFolder
 from engines.packs.load import Pack
@@ -48,6 +48,10 @@ class Subjects:
     """uint8 [n, S, S, 3] as they were rendered."""
     data: str
     """Name of the rendered set."""
+    classes: np.ndarray | None = None
+    """int64 [n], places among the pack's classes; None for a pack without classes."""
+    boxes: np.ndarray | None = None
+    """[n, 4], the objects' rectangles (x0, y0, x1, y1) in shares of a side; None for a set without single objects."""
 
 
 class Setting:
@@ -87,7 +91,23 @@ class Setting:
             raise OptionError(f"--set {name} has no labels for {', '.join(missing)} of pack {self.pack.id}.")
         pictures = fitted(found.images[:n], self.pack.manifest.resolution)
         labels = np.asarray(found.labels[:n], bool)[:, [known.index(attribute) for attribute in wanted]]
-        return Subjects(pictures, labels, found.records[:n], found.images[:n], name)
+        return Subjects(
+            pictures,
+            labels,
+            found.records[:n],
+            found.images[:n],
+            name,
+            self._classes(found, n),
+            None if found.data.box_of is None else np.array([found.data.box_of(record) for record in found.records[:n]]),
+        )
+
+    def _classes(self, found: RenderedSet, n: int) -> np.ndarray | None:
+        known = [row.id for row in self.pack.manifest.classes]
+        if not known:
+            return None
+        if list(found.data.classes) != known:
+            raise OptionError(f"--set {found.name} has not the classes of pack {self.pack.id}: {', '.join(known)}.")
+        return np.asarray(found.classes[:n])
 
     def report(self, title: str) -> ReportFolder:
         return ReportFolder(self._out, title, self.provenance)

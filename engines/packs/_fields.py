@@ -107,8 +107,8 @@ class Fields:
             raise self.error(name, f"a list of {length} points [x, y]", value)
         return tuple((x, y) for x, y in value)
 
-    def objects(self, name: str) -> list[Fields]:
-        return [Fields(entry, self._inside(f"{name}[{i}]"), self._file) for i, entry in enumerate(self._list(name))]
+    def objects(self, name: str, *, default: Any = _REQUIRED) -> list[Fields]:
+        return [Fields(entry, self._inside(f"{name}[{i}]"), self._file) for i, entry in enumerate(self._list(name, default))]
 
     def _list(self, name: str, default: Any = _REQUIRED) -> list[Any]:
         value = self._take(name, default)
@@ -120,6 +120,13 @@ class Fields:
 
     def object(self, name: str) -> Fields:
         return Fields(self._take(name), self._inside(name), self._file)
+
+    def optional_object(self, name: str) -> Fields | None:
+        """None where the field is missing or null."""
+        if self._left.get(name) is None:
+            self._left.pop(name, None)
+            return None
+        return self.object(name)
 
     def named_objects(self, name: str, *, known: Collection[str]) -> Iterator[tuple[str, Fields]]:
         entries = self.plain_object(name)

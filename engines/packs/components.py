@@ -58,6 +58,18 @@ def _attribute_predictor(config: Mapping[str, Any]) -> nn.Module:
     return AttributePredictor.from_config(config)
 
 
+def _class_predictor(config: Mapping[str, Any]) -> nn.Module:
+    from engines.predictors.classes import ClassPredictor
+
+    return ClassPredictor.from_config(config)
+
+
+def _box_detector(config: Mapping[str, Any]) -> nn.Module:
+    from engines.predictors.boxes import BoxDetector
+
+    return BoxDetector.from_config(config)
+
+
 def _identity(config: Mapping[str, Any]) -> nn.Module:
     from engines.predictors.identity import IdentityNetwork
 
@@ -96,6 +108,8 @@ _ROWS = (
     ComponentKind("encoder", made_by="encoder", required=True, build=_encoder),
     ComponentKind("latent_classifier", made_by="classifier", required=False, build=_latent_classifier),
     ComponentKind("attribute_predictor", made_by="predictors", required=True, build=_attribute_predictor),
+    ComponentKind("class_predictor", made_by="predictors", required=False, build=_class_predictor),
+    ComponentKind("box_detector", made_by="predictors", required=False, build=_box_detector),
     ComponentKind("identity", made_by="predictors", required=False, build=_identity),
     ComponentKind("perceptual", made_by="predictors", required=True, build=_perceptual),
     ComponentKind("edit_maps", made_by="lw", required=True, build=_edit_maps),

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from engines.encoders.w_plus import WPlusEncoder
     from engines.generators.stylegan2 import Discriminator, Generator
     from engines.predictors.attributes import AttributePredictor
+    from engines.predictors.boxes import BoxDetector
+    from engines.predictors.classes import ClassPredictor
     from engines.predictors.identity import IdentityNetwork
     from engines.predictors.latent_classifier import LatentClassifier
     from engines.predictors.perceptual import PerceptualNetwork
@@ -82,7 +84,10 @@ class Pack:
 
     @property
     def statistics(self) -> Mapping[str, Tensor]:
-        """``w_avg`` [D], ``w_plus_mean`` [L, D], ``w_plus_factors`` F [r, L * D]: the covariance of codes is about F^T F."""
+        """``w_avg`` [D], ``w_plus_mean`` [L, D], ``w_plus_factors`` F [r, L * D]: the covariance of codes is about F^T F.
+
+        Of a class-conditional generator also ``w_class_avg`` [C, D], the mean w of every class.
+        """
         return self._get("statistics")
 
     @property
@@ -101,6 +106,14 @@ class Pack:
     @property
     def attribute_predictor(self) -> AttributePredictor:
         return self._get("attribute_predictor")
+
+    @property
+    def class_predictor(self) -> ClassPredictor:
+        return self._get("class_predictor")
+
+    @property
+    def box_detector(self) -> BoxDetector:
+        return self._get("box_detector")
 
     @property
     def identity(self) -> IdentityNetwork:
@@ -144,7 +157,13 @@ class Pack:
         component = self._component(kind)
         path = self.folder / component.file
         key = (str(path), component.sha256, str(self.device))
-        return self._cache.get(key, lambda: self._load(kind, component, path))
+
+        def load() -> tuple[Any, int]:
+            # What is read in a caller's inference mode is kept for callers with gradients too.
+            with torch.inference_mode(False):
+                return self._load(kind, component, path)
+
+        return self._cache.get(key, load)
 
     def _load(self, kind: str, component: Component, path: Path) -> tuple[Any, int]:
         tensors = _as_float32(_read_verified(self.folder, component, path))
@@ -192,7 +211,8 @@ def expected_table(kind: str, manifest: Manifest, tensors: Mapping[str, Tensor])
 def _statistics(manifest: Manifest, tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
     layers, dim = manifest.latent.layers, manifest.latent.dim
     rank = _rows(tensors.get("w_plus_factors"))
-    return {"w_avg": (dim,), "w_plus_mean": (layers, dim), "w_plus_factors": (rank, layers * dim)}
+    of_classes = {"w_class_avg": (len(manifest.classes), dim)} if manifest.classes else {}
+    return {"w_avg": (dim,), "w_plus_mean": (layers, dim), "w_plus_factors": (rank, layers * dim), **of_classes}
 
 
 def _training_sample(manifest: Manifest, tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
@@ -237,12 +257,14 @@ def _check_sizes(kind: str, component: Component, manifest: Manifest, named: Pat
         "w_dim": latent.dim,
         "layers": latent.layers,
         "dim": latent.dim,
+        "class_count": len(manifest.classes),
+        "classes": [row.id for row in manifest.classes],
     }
     for name, size in wanted.items():
         if name in component.config and component.config[name] != size:
             raise PackShapeError(
                 f"{named}: components.{kind}.config.{name} is {component.config[name]!r}, "
-                f"but the pack's own size is {size}. Install the pack again."
+                f"but the pack's own is {size}. Install the pack again."
             )
 
 

@@ -1,4 +1,4 @@
-"""The manifest of a pack: ``manifest.json`` as frozen records, checked field by field. Needs no torch."""
+"""The manifest of a pack: ``manifest.json`` as frozen records, read field by field and checked. Needs no torch."""
 
 from __future__ import annotations
 
@@ -15,6 +15,16 @@ from engines.editing.levels import level_steps
 from engines.inversion.requirements import offered_methods
 from engines.packs._fields import Fields
 from engines.packs.components import COMPONENTS, REQUIRED_KINDS
+from engines.packs.records import (
+    AlignmentRecipe,
+    Attribute,
+    Component,
+    Latent,
+    ObjectClass,
+    ObjectStatistics,
+    Preprocessing,
+    Provenance,
+)
 
 __all__ = [
     "FORMAT",
@@ -24,6 +34,8 @@ __all__ = [
     "Component",
     "Latent",
     "Manifest",
+    "ObjectClass",
+    "ObjectStatistics",
     "Preprocessing",
     "Provenance",
     "list_manifests",
@@ -32,8 +44,9 @@ __all__ = [
     "read_manifest",
 ]
 
-FORMAT = 2
-"""The newest manifest format that is understood. Format 1 listed inversion methods, which now follow from the components."""
+FORMAT = 3
+"""The newest manifest format that is understood. Format 1 listed inversion methods, which now follow from the components;
+format 2 knew neither classes nor statistics of objects."""
 MANIFEST_NAME = "manifest.json"
 
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]*")
@@ -41,88 +54,6 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _GROUPS = ("expression", "hair", "accessories", "person", "digits", "object", "background")
 _SPACES = ("z", "w", "w+")
 _DTYPES = ("float16", "float32")
-
-
-@dataclass(frozen=True)
-class Latent:
-    """Shapes of the latent spaces: z [z_dim], w [dim], w_plus [layers, dim]."""
-
-    z_dim: int
-    layers: int
-    dim: int
-    spaces: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Attribute:
-    """One thing about a picture that can be edited."""
-
-    id: str
-    """CelebA spelling where CelebA has it: ``Eyeglasses``."""
-    name: str
-    """For people."""
-    group: str
-    """What it is about: expression, hair, accessories, person; digits; object, background."""
-    prevalence: float
-    """Share of the training pictures that have it, 0 to 1."""
-    exclusive: tuple[str, ...]
-    """Attributes that this one rules out or implies: they may change with it."""
-    alpha_min: float
-    alpha_max: float
-    calibrated_alpha: float
-    """The strength at which most pictures change their answer."""
-    levels: tuple[str, ...] = ()
-    """For an ordered attribute, the predictors' answers that are its levels, lowest first; its strength counts levels."""
-
-
-@dataclass(frozen=True)
-class Preprocessing:
-    """What the networks expect of a picture."""
-
-    colour: str
-    range: tuple[float, float]
-
-
-@dataclass(frozen=True)
-class AlignmentRecipe:
-    """How a picture is cropped: ``five-points`` brings a face's points onto `points`, ``none`` takes the whole picture."""
-
-    kind: str
-    points: tuple[tuple[float, float], ...] = ()
-    """(x, y) of both eyes, nose and both mouth corners, in pixels of a crop of `reference_px`."""
-    reference_px: int = 0
-    detector: str = ""
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """Where a component's weights come from."""
-
-    command: str
-    seed: int
-    images_seen: int
-    data: str
-    data_licence: str
-    weights_licence: str
-    initialised_from: str = ""
-    """What the training started from; empty for random weights."""
-    metrics: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    """Figures of the training itself, on held-out data."""
-
-
-@dataclass(frozen=True)
-class Component:
-    """One file of weights."""
-
-    file: str
-    """Path inside the pack's folder, with forward slashes."""
-    sha256: str
-    bytes: int
-    dtype: str
-    """How matrices are stored: float16 or float32. They are always used as float32."""
-    config: Mapping[str, Any] = field(hash=False)
-    """What the network's ``from_config`` takes."""
-    provenance: Provenance
 
 
 @dataclass(frozen=True)
@@ -143,6 +74,10 @@ class Manifest:
     """Where the generator paints its objects (mean centre, usual size): (x0, y0, x1, y1) in shares of a side, None: unknown."""
     components: Mapping[str, Component] = field(hash=False)
     licences: Mapping[str, str] = field(hash=False)
+    classes: tuple[ObjectClass, ...] = ()
+    """Of a class-conditional generator, in the order of its labels; empty for another one."""
+    object_statistics: ObjectStatistics | None = None
+    """What `object_box` is taken from, where it was measured on samples."""
 
     @property
     def missing_kinds(self) -> tuple[str, ...]:
@@ -241,9 +176,14 @@ def parse_manifest(text: str, path: Path) -> Manifest:
         object_box=_object_box(fields),
         components={kind: _component(entry) for kind, entry in fields.named_objects("components", known=COMPONENTS)},
         licences=fields.text_table("licences"),
+        classes=tuple(_object_class(entry) for entry in fields.objects("classes", default=())),
+        object_statistics=_object_statistics(fields),
     )
     fields.end()
     _check_attributes(manifest, fields)
+    class_ids = [row.id for row in manifest.classes]
+    if len(set(class_ids)) != len(class_ids) or len(class_ids) == 1:
+        raise fields.error("classes", "at least two distinct ids, or none", class_ids)
     if manifest.id != path.parent.name:
         raise fields.error("id", f"the name of its folder, {path.parent.name!r}", manifest.id)
     return manifest
@@ -267,6 +207,19 @@ def _attribute(fields: Fields) -> Attribute:
         levels=fields.texts("levels", default=()),
     )
     return fields.end(attribute)
+
+
+def _object_class(fields: Fields) -> ObjectClass:
+    return fields.end(ObjectClass(fields.text("id", pattern=_ID), fields.text("name")))
+
+
+def _object_statistics(fields: Fields) -> ObjectStatistics | None:
+    inside = fields.optional_object("object_statistics")
+    if inside is None:
+        return None
+    names = ("centre_mean", "centre_deviation", "size_mode", "size_mean", "size_deviation")
+    pairs = {name: inside.numbers(name, length=2) for name in names}
+    return inside.end(ObjectStatistics(**pairs, pictures=inside.count("pictures", least=1)))
 
 
 def _preprocessing(fields: Fields) -> Preprocessing:

@@ -35,6 +35,7 @@ def create_manifest(
     alignment: Mapping[str, Any],
     licences: Mapping[str, str],
     object_box: Sequence[float] | None = None,
+    classes: Sequence[Mapping[str, str]] = (),
 ) -> Manifest:
     """Writes the manifest of a new pack without components; the fields are those of :class:`Manifest` in JSON form.
 
@@ -55,6 +56,7 @@ def create_manifest(
         "object_box": object_box,
         "components": {},
         "licences": dict(licences),
+        "classes": [dict(row) for row in classes],
     }
     return _write_manifest(folder, fields)
 

@@ -6,29 +6,22 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from engines.predictors.trunk import ConvTrunk
+from engines.predictors.features import FeatureNetwork
 
 __all__ = ["AttributePredictor"]
 
 
-class AttributePredictor(nn.Module):
+class AttributePredictor(FeatureNetwork):
     """One logit an attribute; trained with binary cross-entropy on exact labels.
 
     `temperature` [K] calibrates the probabilities on held-out pictures (Guo et al. 2017): p = sigmoid(logit / T).
     """
 
     def __init__(self, attributes: Sequence[str], channels: Sequence[int], hidden: int) -> None:
-        super().__init__()
+        super().__init__(channels, hidden, len(attributes))
         self.attributes = tuple(attributes)
-        self.channels = tuple(channels)
-        self.trunk = ConvTrunk(self.channels)
-        # The last maps are kept as a 4x4 plan: where something is, matters for hair and mouth.
-        self.hidden = nn.Linear(self.channels[-1] * 16, hidden)
-        self.pool = nn.AdaptiveAvgPool2d(4)
-        self.dropout = nn.Dropout(0.2)
-        self.output = nn.Linear(hidden, len(self.attributes))
         self.register_buffer("temperature", torch.ones(len(self.attributes)))
 
     @classmethod
@@ -36,11 +29,7 @@ class AttributePredictor(nn.Module):
         return cls(config["attributes"], config["channels"], int(config["hidden"]))
 
     def config_json(self) -> dict[str, Any]:
-        return {"attributes": list(self.attributes), "channels": list(self.channels), "hidden": self.hidden.out_features}
-
-    def features(self, image: Tensor) -> Tensor:
-        """Penultimate features [N, hidden]."""
-        return torch.relu(self.hidden(self.pool(self.trunk(image)[-1]).flatten(1)))
+        return {"attributes": list(self.attributes), **self.sizes_json()}
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits [N, K] for images [N, 3, R, R] in [-1, 1]."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from engines.editing.families import FAMILIES, offered_families
 from engines.packs.manifest import Manifest, list_manifests
 
-__all__ = ["AttributeInfo", "FamilyInfo", "PackInfo", "info_of", "list_packs"]
+__all__ = ["AttributeInfo", "ClassInfo", "FamilyInfo", "PackInfo", "info_of", "list_packs"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,15 @@ class AttributeInfo:
     alpha_max: float
     calibrated_alpha: float
     """The strength at which most pictures change their answer."""
+
+
+@dataclass(frozen=True)
+class ClassInfo:
+    """One class of a class-conditional generator."""
+
+    id: str
+    name: str
+    """For people."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +70,8 @@ class PackInfo:
     """Size of all weights on disk."""
     families: tuple[FamilyInfo, ...] = ()
     """Edit families: LW first, then what else the pack has."""
+    classes: tuple[ClassInfo, ...] = ()
+    """Of a class-conditional generator; empty for another one."""
 
 
 def list_packs() -> list[PackInfo]:
@@ -84,6 +95,7 @@ def info_of(manifest: Manifest) -> PackInfo:
         identity="identity" in manifest.components,
         bytes=sum(component.bytes for component in manifest.components.values()),
         families=tuple(_family(manifest, name) for name in offered_families(manifest.components)),
+        classes=tuple(ClassInfo(row.id, row.name) for row in manifest.classes),
     )
 
 

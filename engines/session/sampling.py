@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 import torch
 
-from engines.core.rng import z_for_seeds
+from engines.generators.labels import labels_for_seeds
 from engines.imaging.convert import to_uint8
 from engines.inversion.measure import generator_hash, synthesise
 from engines.inversion.result import Inversion
 from engines.packs.load import Pack
+from engines.packs.samples import label_of, sampled_codes
 
 __all__ = ["SAMPLE_METHOD", "sample"]
 
@@ -18,17 +20,21 @@ SAMPLE_METHOD = "sample"
 """`Inversion.method` of a picture that came from no photo."""
 
 
-def sample(pack: Pack, seed: int, truncation: float) -> Inversion:
+def sample(pack: Pack, seed: int, truncation: float, classes: str | Mapping[str, float] | None = None) -> Inversion:
     """The sample of one seed, as an inversion that is exact: its crop is its reconstruction.
 
-    w = w_avg + truncation (M(z) - w_avg): 1 is the full distribution, 0 the mean picture.
+    truncation: 1 is the full distribution, 0 the mean picture. classes: of a class-conditional pack, a class or a mixture by
+    weights; None for the class that the seed has.
     """
     started = time.perf_counter()
-    generator = pack.generator
+    if classes is None:
+        labels = labels_for_seeds([seed], pack.generator.config.class_count)
+    else:
+        labels = label_of(pack, classes)[None]
     with torch.inference_mode():
-        z = z_for_seeds([seed], generator.config.z_dim).to(pack.device)
-        w_plus = generator.broadcast(generator.truncate(generator.mapping(z), truncation))
+        w_plus = sampled_codes(pack, [seed], labels=labels, truncation=truncation)
         pixels = to_uint8(synthesise(pack, w_plus))[0]
+    mixture = {row.id: weight for row, weight in zip(pack.manifest.classes, labels[0].tolist(), strict=False) if weight}
     return Inversion(
         pack_id=pack.id,
         pack_hash=generator_hash(pack),
@@ -44,4 +50,5 @@ def sample(pack: Pack, seed: int, truncation: float) -> Inversion:
         warnings=(),
         alignment=None,
         seed=seed,
+        settings={"truncation": truncation, **({"classes": mixture} if mixture else {})},
     )

@@ -3,8 +3,9 @@
 Two judges: StyleGAN2's discriminator (non-saturating logistic loss, lazy R1), which the pack keeps, and heads on the
 features of the pack's perceptual network (hinge loss, :mod:`engines.training.projected`), which say useful things from the
 first steps on. Fakes are a third each M(z), style-mixed codes of real pictures, and codes of real pictures, so that what
-inversion will use is polished too. Encoder and mapping network stay fixed: they are the anchor that keeps expressions, and
-a mapping network that is trained against the judges leaves the codes of real pictures within a thousand steps.
+inversion will use is polished too. With classes both judges know them, and codes are mixed within their class. Encoder and
+mapping network stay fixed: they are the anchor that keeps expressions, and a mapping network that is trained against the
+judges leaves the codes of real pictures within a thousand steps.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor
 
 from engines.core.rng import torch_generator
+from engines.generators.labels import one_hot, random_labels
 from engines.generators.stylegan2 import Discriminator, Generator
 from engines.imaging.convert import to_uint8
 from engines.imaging.grids import picture_grid
@@ -53,6 +55,7 @@ def train_adversarial(
     discriminator: Discriminator,
     *,
     images: np.ndarray,
+    labels: Tensor,
     mirror: bool,
     held_out: np.ndarray,
     perceptual: PerceptualNetwork | None,
@@ -62,7 +65,7 @@ def train_adversarial(
     arguments: argparse.Namespace,
     state: dict[str, Any],
 ) -> int:
-    """Trains generator and discriminator in place; returns the real pictures seen."""
+    """Trains generator and discriminator in place; returns the real pictures seen. labels: [N, C] of the pictures."""
     batches = PictureBatches(images, seed=arguments.seed + 101, mirror=mirror)
     encoder = model.encoder_ema.model.eval().requires_grad_(False)
     duel = _Duel(model.generator, discriminator, perceptual, weight_map, seed=arguments.seed)
@@ -73,10 +76,10 @@ def train_adversarial(
     while (fraction := schedule.fraction(step, run.seconds - begun)) < 1:
         duel.set_rates(learning_rate(1.0, fraction, hold=0.6))
         draw = torch_generator(arguments.seed, 17, step)
-        _, real = batches.batch(step, _BATCH)
+        indices, real = batches.batch(step, _BATCH)
         with torch.no_grad(), autocast():
             codes = encoder(real).float()
-        losses = duel.step(real, codes, draw, step=step)
+        losses = duel.step(real, codes, labels[indices], draw, step=step)
         if step >= _WARM_UP_STEPS:
             model.generator_ema.update(model.generator)
         step += 1
@@ -108,7 +111,8 @@ class _Duel:
         self._generator, self._plain, self._perceptual, self._weight_map = generator, discriminator, perceptual, weight_map
         self._projected = None
         if perceptual is not None:
-            self._projected = ProjectedDiscriminator(perceptual, generator.config.resolution, seed=seed)
+            config = generator.config
+            self._projected = ProjectedDiscriminator(perceptual, config.resolution, class_count=config.class_count, seed=seed)
         # Lazy regularisation: betas and rate corrected for the skipped steps (StyleGAN2, appendix B).
         correction = _R1_INTERVAL / (_R1_INTERVAL + 1)
         self._rates: list[float] = []
@@ -140,49 +144,55 @@ class _Duel:
         for optimiser, saved in zip(self._optimisers, state["optimisers"], strict=True):
             optimiser.load_state_dict(saved)
 
-    def step(self, real: Tensor, codes: Tensor, draw: torch.Generator, *, step: int) -> dict[str, float]:
-        """One step of the discriminators and, after the warm-up, one of the generator on the same fakes."""
+    def step(self, real: Tensor, codes: Tensor, labels: Tensor, draw: torch.Generator, *, step: int) -> dict[str, float]:
+        """One step of the discriminators and, after the warm-up, one of the generator on the same fakes.
+
+        codes [N, L, D] and labels [N, C] are those of the pictures `real` [N, 3, R, R].
+        """
         trains_generator = step >= _WARM_UP_STEPS
         z = torch.randn(_MAPPED, self._generator.config.z_dim, generator=draw)
+        asked = random_labels(_MAPPED, self._generator.config.class_count, draw)
         with torch.no_grad():
-            mapped = self._generator.broadcast(self._generator.mapping(z))
-            fake_codes = torch.cat([mapped, _mixed(codes[:_MIXED], draw), _half_flat(codes[-_KEPT:])])
+            mapped = self._generator.broadcast(self._generator.mapping(z, asked))
+            fake_codes = torch.cat([mapped, _mixed(codes, labels, draw)[:_MIXED], _half_flat(codes[-_KEPT:])])
+        fake_labels = torch.cat([asked, labels[:_MIXED], labels[-_KEPT:]])
         with torch.set_grad_enabled(trains_generator):
             pictures = self._generator.synthesis(fake_codes, noise_mode="random", dtype=torch.bfloat16)
-        losses = self._discriminate(pictures.detach()[: len(real)], real, draw)
+        losses = self._discriminate(pictures.detach()[: len(real)], real, torch.cat([fake_labels[: len(real)], labels]), draw)
         if step % _R1_INTERVAL == 0:
-            self._regularise(real)
+            self._regularise(real, labels)
         if trains_generator:
-            losses |= self._generate(pictures, real[-_KEPT:], draw)
+            losses |= self._generate(pictures, fake_labels, real[-_KEPT:], draw)
         return losses
 
-    def _discriminate(self, fake: Tensor, real: Tensor, draw: torch.Generator) -> dict[str, float]:
+    def _discriminate(self, fake: Tensor, real: Tensor, labels: Tensor, draw: torch.Generator) -> dict[str, float]:
+        """labels: of the fakes, then of the real pictures."""
         both = torch.cat([fake, real])
-        logits = self._plain(both, dtype=torch.bfloat16).float()
+        logits = self._plain(both, labels, dtype=torch.bfloat16).float()
         loss = discriminator_loss(logits[len(fake) :], logits[: len(fake)])
         losses = {"d": loss.item()}
         if self._projected is not None:
             with autocast():
-                logits = self._projected(_augmented(both, draw))
+                logits = self._projected(_augmented(both, draw), labels)
             hinge = hinge_loss(logits[len(fake) :], logits[: len(fake)])
             losses["projected_d"] = hinge.item() / logits.shape[1]
             loss = loss + hinge
         self._update(loss, self._optimisers[1:])
         return losses
 
-    def _regularise(self, real: Tensor) -> None:
-        penalty = r1_penalty(lambda x: self._plain(x), real).mean()
+    def _regularise(self, real: Tensor, labels: Tensor) -> None:
+        penalty = r1_penalty(lambda x: self._plain(x, labels), real).mean()
         self._update(penalty * (0.5 * _R1_GAMMA * _R1_INTERVAL), self._optimisers[1:2])
 
-    def _generate(self, pictures: Tensor, kept: Tensor, draw: torch.Generator) -> dict[str, float]:
+    def _generate(self, pictures: Tensor, labels: Tensor, kept: Tensor, draw: torch.Generator) -> dict[str, float]:
         judges = [self._plain, *([] if self._projected is None else [self._projected])]
         for judge in judges:
             judge.requires_grad_(False)
-        loss = generator_loss(self._plain(pictures, dtype=torch.bfloat16).float()).mean()
+        loss = generator_loss(self._plain(pictures, labels, dtype=torch.bfloat16).float()).mean()
         losses = {"g": loss.item()}
         if self._projected is not None:
             with autocast():
-                fooled = -self._projected(_augmented(pictures, draw)).mean()
+                fooled = -self._projected(_augmented(pictures, draw), labels).mean()
             losses["projected_g"] = fooled.item()
             loss = loss + _PROJECTED_WEIGHT * len(self._projected.heads) * fooled
         keeping = pyramid_l1(pictures[-len(kept) :], kept, weight_map=self._weight_map).mean()
@@ -208,11 +218,23 @@ def _augmented(images: Tensor, draw: torch.Generator) -> Tensor:
     return recolour(jitter_crop(images, draw, shift=0.06, scale=0.08), draw, strength=0.7)
 
 
-def _mixed(codes: Tensor, draw: torch.Generator) -> Tensor:
-    """Style mixing: the layers from a random one on come from the next code of the batch."""
+def _mixed(codes: Tensor, labels: Tensor, draw: torch.Generator) -> Tensor:
+    """Style mixing: the layers from a random one on come from the previous code of the same class in the batch.
+
+    A code without another one of its class stays as it is.
+    """
     layers = codes.shape[1]
     crossover = torch.randint(1, layers + 1, (len(codes), 1, 1), generator=draw)
-    return torch.where(torch.arange(layers)[None, :, None] < crossover, codes, codes.roll(1, 0))
+    return torch.where(torch.arange(layers)[None, :, None] < crossover, codes, codes[_previous_of_class(labels)])
+
+
+def _previous_of_class(labels: Tensor) -> Tensor:
+    """For every row of labels [N, C] the nearest row before it, going round, with the same label: indices [N]."""
+    count = len(labels)
+    numbers = torch.arange(count)
+    back = (numbers[:, None] - numbers[None] - 1) % count  # 0 for the row just before, count - 1 for the row itself
+    same = (labels[:, None] == labels[None]).all(dim=2)
+    return torch.where(same, back, count).argmin(dim=1)
 
 
 def _half_flat(codes: Tensor) -> Tensor:
@@ -224,5 +246,7 @@ def _half_flat(codes: Tensor) -> Tensor:
 @torch.inference_mode()
 def _samples(generator: Generator, seed: int) -> np.ndarray:
     z = torch.randn(40, generator.config.z_dim, generator=torch_generator(seed, 19))
-    pictures = to_uint8(generator(z, noise_mode="const", dtype=torch.bfloat16))
+    # A class a column, as far as ten columns go.
+    labels = one_hot([number % 10 % max(1, generator.config.class_count) for number in range(40)], generator.config.class_count)
+    pictures = to_uint8(generator(z, label=labels, noise_mode="const", dtype=torch.bfloat16))
     return picture_grid([list(pictures[i : i + 10]) for i in range(0, 40, 10)])

@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from engines.core.rng import numpy_generator
+from engines.data.sets import RenderedSet
+from engines.generators.labels import one_hot
 from engines.imaging.convert import to_tensor
 
-__all__ = ["PictureBatches", "over_pictures"]
+__all__ = ["JoinedPictures", "PictureBatches", "class_labels", "over_pictures"]
 
 _BATCH = 50
+
+
+class JoinedPictures:
+    """Several picture arrays behind one index."""
+
+    def __init__(self, parts: Sequence[np.ndarray]) -> None:
+        self._parts = parts
+        self._starts = np.cumsum([0, *(len(p) for p in parts)])
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        part = int(np.searchsorted(self._starts, index, side="right")) - 1
+        return self._parts[part][index - self._starts[part]]
 
 
 class PictureBatches:
@@ -61,3 +78,9 @@ def over_pictures(
         parts.append(network(image.flip(3) if mirrored else image).float())
         report(min(start + _BATCH, len(pictures)))
     return torch.cat(parts)
+
+
+def class_labels(rendered: RenderedSet) -> Tensor:
+    """The labels [N, C] of a set's pictures; rows of no width where the set has no classes."""
+    classes = np.zeros(len(rendered.images), np.int64) if rendered.classes is None else rendered.classes
+    return one_hot(classes, len(rendered.data.classes))

@@ -1,9 +1,10 @@
 """A flow from normal noise to the codes of real pictures (Lipman et al. 2023, flow matching with straight paths).
 
-    x_t = (1 - t) z + t y,    minimise E |v(x_t, t) - (y - z)|^2,    z ~ N(0, I), y a code, t uniform in [0, 1]
+    x_t = (1 - t) z + t y,    minimise E |v(x_t, t, c) - (y - z)|^2,    z ~ N(0, I), y a code of class c, t uniform in [0, 1]
 
-Following dx/dt = v(x, t) from t = 0 to 1 turns noise into codes. It is the teacher of the mapping network
-(:mod:`engines.training.mapping_fit`): unlike a divergence between batches it does not pull samples to the middle.
+Following dx/dt = v(x, t, c) from t = 0 to 1 turns noise into codes, of the class c where there are classes. It is the teacher
+of the mapping network (:mod:`engines.training.mapping_fit`): unlike a divergence between batches it does not pull samples to
+the middle.
 """
 
 from __future__ import annotations
@@ -30,10 +31,10 @@ _LEAST_DEVIATION = 0.1  # of a principal axis, as a share of the largest: thinne
 class CodeFlow(nn.Module):
     """The velocity field in whitened coordinates of codes [N, D], and the way from noise to codes.
 
-    Axes are the principal ones of the codes that it is built from.
+    Axes are the principal ones of the codes that it is built from. class_count: width of the labels, 0 without classes.
     """
 
-    def __init__(self, codes: Tensor, *, width: int = 512, blocks: int = 4) -> None:
+    def __init__(self, codes: Tensor, *, class_count: int = 0, width: int = 512, blocks: int = 4) -> None:
         super().__init__()
         dim = codes.shape[1]
         variances, axes = torch.linalg.eigh(torch.cov(codes.t()))
@@ -42,7 +43,7 @@ class CodeFlow(nn.Module):
         self.register_buffer("axes", axes)
         self.register_buffer("deviations", deviations.clamp_min(_LEAST_DEVIATION * float(deviations.max())))
         self.register_buffer("frequencies", torch.exp(torch.linspace(0, 4, _FREQUENCIES)))
-        self.enter = nn.Linear(dim + 2 * _FREQUENCIES, width)
+        self.enter = nn.Linear(dim + 2 * _FREQUENCIES + class_count, width)
         self.blocks = nn.ModuleList(
             nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
             for _ in range(blocks)
@@ -53,37 +54,41 @@ class CodeFlow(nn.Module):
         """Codes [N, D] in the coordinates of the field."""
         return (codes - self.mean) @ self.axes / self.deviations
 
-    def forward(self, x: Tensor, t: Tensor) -> Tensor:
-        """Velocities [N, D] at x [N, D] and times t [N, 1]."""
+    def forward(self, x: Tensor, t: Tensor, labels: Tensor) -> Tensor:
+        """Velocities [N, D] at x [N, D] and times t [N, 1], for labels [N, C]."""
         phase = t * self.frequencies
-        x = self.enter(torch.cat([x, phase.sin(), phase.cos()], dim=1))
+        x = self.enter(torch.cat([x, phase.sin(), phase.cos(), labels], dim=1))
         for block in self.blocks:
             x = x + block(x)
         return self.leave(F.silu(x))
 
     @torch.no_grad()
-    def codes(self, z: Tensor, *, steps: int = 10) -> Tensor:
-        """The codes [N, D] of noise z [N, D], by Heun's method."""
+    def codes(self, z: Tensor, labels: Tensor, *, steps: int = 10) -> Tensor:
+        """The codes [N, D] of noise z [N, D] and labels [N, C], by Heun's method."""
         x = z
         for index in range(steps):
             t = z.new_full((len(z), 1), index / steps)
-            slope = self(x, t)
-            x = x + (slope + self(x + slope / steps, t + 1 / steps)) / (2 * steps)
+            slope = self(x, t, labels)
+            x = x + (slope + self(x + slope / steps, t + 1 / steps, labels)) / (2 * steps)
         return (x * self.deviations) @ self.axes.t() + self.mean
 
 
 def train_flow(
     codes: Tensor,
+    labels: Tensor,
     *,
     schedule: Schedule,
     clock: Callable[[], float],
     report: Callable[[int, float, float], None],
     seed: int,
 ) -> CodeFlow:
-    """The flow of codes [N, D], averaged over training. `clock` gives seconds; `report` hears (step, seconds, loss)."""
+    """The flow of codes [N, D] with labels [N, C], averaged over training.
+
+    `clock` gives seconds; `report` hears (step, seconds, loss).
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        flow = CodeFlow(codes)
+        flow = CodeFlow(codes, class_count=labels.shape[1])
     optimiser = torch.optim.AdamW(flow.parameters(), lr=_PEAK_RATE, weight_decay=1e-2, fused=True)
     average = Ema(flow, half_life_steps=350)
     targets = flow.whitened(codes)
@@ -91,10 +96,11 @@ def train_flow(
     while (fraction := schedule.fraction(step, clock() - begun)) < 1:
         set_learning_rate(optimiser, learning_rate(_PEAK_RATE, fraction))
         draw = torch_generator(seed, 21, step)
-        y = targets[torch.randint(len(targets), (_BATCH,), generator=draw)]
+        chosen = torch.randint(len(targets), (_BATCH,), generator=draw)
+        y = targets[chosen]
         z, t = torch.randn(y.shape, generator=draw), torch.rand(_BATCH, 1, generator=draw)
         with autocast():
-            velocity = flow((1 - t) * z + t * y, t)
+            velocity = flow((1 - t) * z + t * y, t, labels[chosen])
         loss = F.mse_loss(velocity.float(), y - z)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()

@@ -113,8 +113,9 @@ def autocast() -> AbstractContextManager[None]:
 
 
 def set_learning_rate(optimiser: torch.optim.Optimizer, value: float) -> None:
+    """Sets the rate; a group of parameters with a ``rate_share`` gets that share of it."""
     for group in optimiser.param_groups:
-        group["lr"] = value
+        group["lr"] = value * group.get("rate_share", 1.0)
 
 
 def report_every(arguments: argparse.Namespace, stage: str, schedule: Schedule, seconds: float = 1.0) -> Callable[..., None]:

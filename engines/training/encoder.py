@@ -19,6 +19,7 @@ from torch import Tensor
 from engines.core.rng import torch_generator
 from engines.data.sets import rendered_set
 from engines.encoders.w_plus import WPlusEncoder
+from engines.generators.labels import random_labels
 from engines.imaging.convert import to_tensor, to_uint8
 from engines.imaging.grids import picture_grid
 from engines.losses.adversarial import discriminator_loss, generator_loss
@@ -27,7 +28,7 @@ from engines.packs.load import Pack
 from engines.packs.registry import open_pack
 from engines.packs.write import write_component
 from engines.training.augment import degrade
-from engines.training.batches import PictureBatches, over_pictures
+from engines.training.batches import PictureBatches, class_labels, over_pictures
 from engines.training.common import (
     add_common_arguments,
     autocast,
@@ -42,7 +43,7 @@ from engines.training.common import (
 from engines.training.ema import Ema
 from engines.training.pack_definitions import definition
 from engines.training.schedule import learning_rate
-from engines.training.statistics import STATISTICS_PICTURES, latent_statistics
+from engines.training.statistics import STATISTICS_PICTURES, class_statistics, latent_statistics
 
 __all__ = ["HELP", "add_arguments", "run"]
 
@@ -66,7 +67,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     row = definition(arguments.pack)
     train = rendered_set(row.data, "train", arguments.pictures, progress=arguments.progress)
     validation = rendered_set(row.data, "validation", held_out_count(arguments), progress=arguments.progress)
-    held_out = np.asarray(validation.images[:200])
+    held_out, labels = np.asarray(validation.images[:200]), class_labels(train)
     encoder = WPlusEncoder.from_config(pack.encoder.config_json())
     encoder.load_state_dict(pack.encoder.state_dict())
     step_of = _Step(pack, encoder, arguments)
@@ -86,8 +87,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     encoder.eval()
     while (fraction := schedule.fraction(step, training.seconds - begun)) < 1:
         set_learning_rate(optimiser, learning_rate(_PEAK_RATE, fraction, hold=0.5))
-        _, real = batches.batch(step, _BATCH)
-        loss, parts = step_of(real, step)
+        indices, real = batches.batch(step, _BATCH)
+        loss, parts = step_of(real, labels[indices], step)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
@@ -120,7 +121,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         metrics=figures,
     )
     folder = pack_folder(arguments)
-    statistics = latent_statistics(pack.generator.mapping.w_avg, over_pictures(averaged, train.images[:STATISTICS_PICTURES]))
+    codes = over_pictures(averaged, train.images[:STATISTICS_PICTURES])
+    statistics = {**latent_statistics(pack.generator.mapping.w_avg, codes), **class_statistics(pack.generator)}
     write_component(folder, "encoder", averaged, averaged.config_json(), source, half=True)
     write_component(folder, "statistics", statistics, {}, source, half=True)
     return {"run": str(training.folder), "best": str(folder), "metrics": figures}
@@ -139,13 +141,15 @@ class _Step:
         self.identity = freeze(pack.identity) if pack.has("identity") else None
         self.weight_map = definition(arguments.pack).weight_map(encoder.config.resolution)
 
-    def __call__(self, real: Tensor, step: int) -> tuple[Tensor, dict[str, float]]:
+    def __call__(self, real: Tensor, labels: Tensor, step: int) -> tuple[Tensor, dict[str, float]]:
+        """Of pictures [N, 3, R, R] with labels [N, C]."""
         draw = torch_generator(self.seed, 37, step)
         generator = self.pack.generator
         quarter = len(real) // 4
         with torch.no_grad():
             z = torch.randn(quarter, generator.config.z_dim, generator=draw)
-            known = generator.broadcast(generator.mapping(z))
+            asked = random_labels(quarter, generator.config.class_count, draw)
+            known = generator.broadcast(generator.mapping(z, asked))
             known = known + 0.1 * torch.randn(known.shape, generator=draw)
             generated = self._synthesis(known).clamp(-1, 1)
         target = torch.cat([real[:-quarter], generated])
@@ -162,7 +166,7 @@ class _Step:
         parts = {
             "pixel": self._pixel(picture, target) + 0.5 * self._pixel(better, target),
             "perceptual": self._perceptual(torch.cat([picture, better]), torch.cat([target, target])),
-            "adversarial": self._adversarial(picture, real, step),
+            "adversarial": self._adversarial(picture, torch.cat([labels[:-quarter], asked]), real, labels, step),
             "latent": (first[-quarter:] - known).square().mean(),
             "offsets": offsets.square().mean() + (second - second.mean(1, keepdim=True)).square().mean(),
         }
@@ -185,16 +189,18 @@ class _Step:
         with autocast():
             return (1 - self.identity.similarity(self.identity(picture), self.identity(target))).mean()
 
-    def _adversarial(self, picture: Tensor, real: Tensor, step: int) -> Tensor:
+    def _adversarial(self, picture: Tensor, shown: Tensor, real: Tensor, labels: Tensor, step: int) -> Tensor:
+        """What the discriminator says of pictures with the labels `shown`, after a lesson beside real ones with theirs."""
         if step % _DISCRIMINATOR_INTERVAL == 0:
             self.discriminator.requires_grad_(True)
-            logits = self.discriminator(torch.cat([picture.detach(), real]), dtype=torch.bfloat16).float()
+            both, of_both = torch.cat([picture.detach(), real]), torch.cat([shown, labels])
+            logits = self.discriminator(both, of_both, dtype=torch.bfloat16).float()
             loss = discriminator_loss(logits[len(picture) :], logits[: len(picture)])
             self.optimiser.zero_grad(set_to_none=True)
             loss.backward()
             self.optimiser.step()
         self.discriminator.requires_grad_(False)
-        return generator_loss(self.discriminator(picture, dtype=torch.bfloat16).float()).mean()
+        return generator_loss(self.discriminator(picture, shown, dtype=torch.bfloat16).float()).mean()
 
 
 @torch.no_grad()

@@ -23,11 +23,12 @@ from engines.packs.registry import open_pack
 from engines.packs.write import write_component
 from engines.training.adversarial import train_adversarial
 from engines.training.autoencoding import Autoencoder, held_out_mse, train_autoencoder
-from engines.training.batches import over_pictures
+from engines.training.batches import class_labels, over_pictures
 from engines.training.common import add_common_arguments, autocast, freeze, held_out_count, open_run, pack_folder, provenance
 from engines.training.mapping_fit import fit_mapping
+from engines.training.object_statistics import write_object_statistics
 from engines.training.pack_definitions import definition, ensure_pack
-from engines.training.statistics import STATISTICS_PICTURES, latent_statistics
+from engines.training.statistics import STATISTICS_PICTURES, class_statistics, latent_statistics
 
 __all__ = ["HELP", "add_arguments", "run"]
 
@@ -58,8 +59,6 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.init and arguments.from_pack:
         raise OptionError("--init and --from-pack exclude each other.")
     row = definition(arguments.pack)
-    if row.generator.class_count:
-        raise OptionError(f"--pack {row.id} is class-conditional; train gan makes unconditional generators only.")
     shares = {stage: getattr(arguments, f"{stage}_share") for stage in _SHARES}
     training, schedule = open_run(
         arguments, "gan", {"init": arguments.init, "from_pack": arguments.from_pack, "shares": shares}
@@ -67,7 +66,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     folder = pack_folder(arguments)
     train = rendered_set(row.data, "train", arguments.pictures, progress=arguments.progress)
     validation = rendered_set(row.data, "validation", held_out_count(arguments), progress=arguments.progress)
-    held_out = np.asarray(validation.images[:400])
+    held_out, labels = np.asarray(validation.images[:400]), class_labels(train)
     ensure_pack(folder)
     common = {
         "images": train.images,
@@ -108,7 +107,12 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             all_codes = [over_pictures(lambda x: encoder(x).mean(1), train.images, mirrored=side) for side in sides]
         mapping_schedule = schedule.share(shares["mapping"])
         figures = fit_mapping(
-            model.generator, torch.cat(all_codes), schedule=mapping_schedule, run=training, arguments=arguments
+            model.generator,
+            torch.cat(all_codes),
+            labels.repeat(len(sides), 1),
+            schedule=mapping_schedule,
+            run=training,
+            arguments=arguments,
         )
         model.generator_ema.model.mapping.load_state_dict(model.generator.mapping.state_dict())
         training.log(stage="mapping", **figures)
@@ -116,7 +120,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         training.save_checkpoint(state)
     if shares["adversarial"] > 0:
         seen["adversarial"] = train_adversarial(
-            model, discriminator, schedule=schedule.share(shares["adversarial"]), state=state, **common
+            model, discriminator, labels=labels, schedule=schedule.share(shares["adversarial"]), state=state, **common
         )
     metrics = {
         "held_out_mse_median": held_out_mse(model.encoder_ema.model, model.generator_ema.model, held_out),
@@ -133,12 +137,13 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     # Only what this run trained is written: the rest keeps its own provenance.
     generator_average, encoder_average = model.generator_ema.model, model.encoder_ema.model
     write_component(folder, "generator", generator_average, generator_average.config_json(), source, half=True)
-    statistics = latent_statistics(generator_average.mapping.w_avg, codes)
+    statistics = {**latent_statistics(generator_average.mapping.w_avg, codes), **class_statistics(generator_average)}
     write_component(folder, "statistics", statistics, {}, source, half=True)
     if shares["autoencoding"] > 0:
         write_component(folder, "encoder", encoder_average, encoder_average.config_json(), source, half=True)
     if shares["adversarial"] > 0:
         write_component(folder, "discriminator", discriminator, discriminator.config_json(), source, half=True)
+    write_object_statistics(arguments.pack, seed=arguments.seed)
     return {"run": str(training.folder), "best": str(folder), "metrics": metrics}
 
 

@@ -19,6 +19,7 @@ from torch import Tensor
 from engines.core.errors import OptionError
 from engines.core.rng import torch_generator
 from engines.editing.shared_maps import SharedMaps
+from engines.generators.labels import random_labels
 from engines.generators.stylegan2 import Generator
 from engines.training.family_run import Material
 from engines.training.sample_weights import implied_changes
@@ -62,10 +63,7 @@ def sampled_w(generator: Generator, n: int, *, seed: int) -> Tensor:
     """w [n, D] of the generator, of classes drawn evenly where it has classes."""
     draw, config = torch_generator(seed, 71), generator.config
     z = torch.randn(n, config.z_dim, generator=draw)
-    label = None
-    if config.class_count:
-        label = torch.nn.functional.one_hot(torch.randint(config.class_count, (n,), generator=draw), config.class_count).float()
-    return generator.mapping(z, label)
+    return generator.mapping(z, random_labels(n, config.class_count, draw))
 
 
 def measured_effects(trial: Trial, candidates: Candidates, codes: int, report: Callable[[int], None]) -> np.ndarray:

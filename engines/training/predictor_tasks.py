@@ -26,7 +26,7 @@ from engines.predictors.identity import IdentityNetwork
 from engines.predictors.perceptual import PerceptualNetwork
 from engines.training.augment import degrade, jitter_crop, recolour
 from engines.training.balance import balanced_accuracies, positive_weights
-from engines.training.batches import PictureBatches, over_pictures
+from engines.training.batches import JoinedPictures, PictureBatches, over_pictures
 from engines.training.common import autocast
 from engines.training.pack_definitions import PackDefinition
 
@@ -81,7 +81,7 @@ class _Attributes(Task):
             labels = np.concatenate([labels, labels[:count]])
             factors = torch.cat([factors, factors[:count]])
             self.data += f" and {count} reconstructions"
-        self.batches = PictureBatches(_Joined(images), seed=arguments.seed, mirror=mirror)
+        self.batches = PictureBatches(JoinedPictures(images), seed=arguments.seed, mirror=mirror)
         self.factors = factors
         self.labels = torch.from_numpy(labels.astype(np.float32))
         # Rare attributes count more, so that the threshold 0.5 balances both kinds of error.
@@ -192,21 +192,6 @@ class _Identity(Task):
 
 
 TASKS: dict[str, type[Task]] = {"attributes": _Attributes, "perceptual": _Perceptual, "identity": _Identity}
-
-
-class _Joined:
-    """Several picture arrays behind one index."""
-
-    def __init__(self, parts: Sequence[np.ndarray]) -> None:
-        self._parts = parts
-        self._starts = np.cumsum([0, *(len(p) for p in parts)])
-
-    def __len__(self) -> int:
-        return int(self._starts[-1])
-
-    def __getitem__(self, index: int) -> np.ndarray:
-        part = int(np.searchsorted(self._starts, index, side="right")) - 1
-        return self._parts[part][index - self._starts[part]]
 
 
 def _standardised(rendered: RenderedSet, factors: Sequence[Factor]) -> Tensor:

@@ -1,6 +1,8 @@
-"""``train predictors``: the attribute predictor, the perceptual network and, of a pack of persons, the identity network.
+"""``train predictors``: attribute predictor, perceptual network, and what else the pack's definition names: the identity
+network of a pack of persons, class predictor and box detector of a pack of objects.
 
-What each learns is in :mod:`engines.training.predictor_tasks`; here is the loop that they share.
+What each learns is in :mod:`engines.training.predictor_tasks` and :mod:`engines.training.object_tasks`; here is the loop that
+they share.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ from engines.training.common import (
     set_learning_rate,
 )
 from engines.training.ema import Ema
+from engines.training.object_statistics import write_object_statistics
+from engines.training.object_tasks import OBJECT_TASKS
 from engines.training.pack_definitions import definition, ensure_pack, write_prevalence
 from engines.training.predictor_tasks import TASKS, Task
 from engines.training.runs import Run
@@ -32,12 +36,13 @@ from engines.training.schedule import Schedule, learning_rate
 
 __all__ = ["HELP", "add_arguments", "run"]
 
-HELP = "image attribute predictor, identity network and perceptual network"
+HELP = "image networks: attributes, perceptual distance, identity, classes, boxes"
 
 _PEAK_RATE = 2e-3
 # Shares of the budget among the networks of a pack; what is left out by --networks is not given to the others.
-_SHARES = {"attributes": 0.5, "perceptual": 0.25, "identity": 0.25}
-_BATCH = {"attributes": 64, "perceptual": 48, "identity": 48}
+_SHARES = {"attributes": 0.5, "perceptual": 0.25, "identity": 0.25, "classes": 0.2, "boxes": 0.3}
+_BATCH = {"attributes": 64, "perceptual": 48, "identity": 48, "classes": 64, "boxes": 64}
+_TASKS = {**TASKS, **OBJECT_TASKS}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,7 +74,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     state = training.load_checkpoint() or {}
     whole = sum(_SHARES[network] for network in row.networks)
     for network in networks:
-        task = TASKS[network](arguments, row, train, validation)
+        task = _TASKS[network](arguments, row, train, validation)
         done = state.get("done", {})
         if network in done:
             metrics |= done[network]
@@ -89,6 +94,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         metrics |= figures
         state = {"done": {**done, network: figures}}
         training.save_checkpoint(state)
+    if "boxes" in networks:
+        write_object_statistics(arguments.pack, seed=arguments.seed)
     return {"run": str(training.folder), "best": str(pack_folder(arguments)), "metrics": metrics}
 
 

@@ -20,7 +20,7 @@ from engines.inversion.options import GlobalLoss, InversionOptions
 from engines.inversion.result import InversionProgress
 from engines.losses.adversarial import generator_loss
 from engines.losses.laplacian import laplacian_pyramid_l1
-from engines.tuning.cohesion import GAN_BETAS, Cohesion, FrozenCohesion, GanCohesion
+from engines.tuning.cohesion import GAN_BETAS, Cohesion, FrozenCohesion, GanCohesion, picture_labels
 from engines.tuning.descent import Descent
 from engines.tuning.models import TuningModels
 from engines.tuning.moves import Moves
@@ -47,6 +47,7 @@ class Cloner:
         weights = task.trainee.weights
         self._local = Descent(weights, LEARNING_RATE)
         self._discriminator = task.models.discriminator
+        self._label = picture_labels(task.models, task.target)
         self._global: list[tuple[Cohesion, Descent]] = []
         self._pictures = "none"
         if global_loss in ("frozen", "both"):
@@ -63,7 +64,7 @@ class Cloner:
         reconstruction = laplacian_pyramid_l1(image, task.target, weight_map=task.weight_map).sum()
         if self._steps % ADVERSARIAL_INTERVAL:
             return Look(image, reconstruction, reconstruction)
-        realism = generator_loss(self._discriminator(image, dtype=torch.bfloat16)).sum()
+        realism = generator_loss(self._discriminator(image, self._label, dtype=torch.bfloat16)).sum()
         return Look(image, reconstruction + ADVERSARIAL_INTERVAL * ADVERSARIAL_WEIGHT * realism, reconstruction)
 
     def update(self, look: Look, share: float) -> int:

@@ -13,13 +13,15 @@ import torch
 from torch import Tensor, nn
 
 from engines.core.rng import torch_generator
+from engines.generators.labels import random_labels
 from engines.generators.weight_differences import separated
 from engines.losses.adversarial import discriminator_loss, generator_loss, r1_penalty
 from engines.losses.pixel import mse
+from engines.tuning.models import TuningModels
 from engines.tuning.moves import Moves
 from engines.tuning.run import Task
 
-__all__ = ["GAN_BETAS", "Cohesion", "FrozenCohesion", "GanCohesion", "random_codes"]
+__all__ = ["GAN_BETAS", "Cohesion", "FrozenCohesion", "GanCohesion", "picture_labels", "random_codes"]
 
 _FEATURES = torch.bfloat16
 """Of these batches: their errors are far below what is compared, and they take half the time."""
@@ -86,22 +88,33 @@ class GanCohesion:
         """Also teaches the discriminator, before it is asked."""
         trainee, seed = self._task.trainee, self._task.seed
         draw = torch_generator(seed, 37, step)
-        fake = trainee.picture(random_codes(trainee.base, _GAN_BATCH, draw), _FEATURES)
-        self._teach(fake.detach(), self._training_pictures(draw))
-        return generator_loss(self.discriminator(fake, dtype=_FEATURES)).mean()
+        labels = self._random_labels(draw)
+        fake = trainee.picture(random_codes(trainee.base, _GAN_BATCH, draw, labels), _FEATURES)
+        self._teach(fake.detach(), labels, *self._training_pictures(draw))
+        return generator_loss(self.discriminator(fake, labels, dtype=_FEATURES)).mean()
 
-    def _training_pictures(self, draw: torch.Generator) -> Tensor:
+    def _random_labels(self, draw: torch.Generator) -> Tensor:
+        count = self._task.trainee.base.config.class_count
+        return random_labels(_GAN_BATCH, count, draw).to(self._task.target.device)
+
+    def _training_pictures(self, draw: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Pictures and their labels."""
         if self._real is None:
-            return self._task.trainee.base_picture(random_codes(self._task.trainee.base, _GAN_BATCH, draw), _FEATURES)
+            labels = self._random_labels(draw)
+            codes = random_codes(self._task.trainee.base, _GAN_BATCH, draw, labels)
+            return self._task.trainee.base_picture(codes, _FEATURES), labels
         chosen = torch.randint(0, len(self._real), (_GAN_BATCH,), generator=draw)
-        return self._real[chosen].to(self._task.target.device).float() / 127.5 - 1
+        pictures = self._real[chosen].to(self._task.target.device).float() / 127.5 - 1
+        return pictures, picture_labels(self._task.models, pictures)
 
-    def _teach(self, fake: Tensor, real: Tensor) -> None:
+    def _teach(self, fake: Tensor, fake_labels: Tensor, real: Tensor, real_labels: Tensor) -> None:
         network = self.discriminator.requires_grad_(True)
-        fake_logits, real_logits = network(torch.cat([fake, real]), dtype=_FEATURES).chunk(2)
+        labels = torch.cat([fake_labels, real_labels])
+        fake_logits, real_logits = network(torch.cat([fake, real]), labels, dtype=_FEATURES).chunk(2)
         loss = discriminator_loss(real_logits, fake_logits)
         if self._steps % _R1_INTERVAL == 0:
-            loss = loss + 0.5 * _R1_GAMMA * _R1_INTERVAL * r1_penalty(network, real).mean()
+            penalty = r1_penalty(lambda image: network(image, real_labels), real).mean()
+            loss = loss + 0.5 * _R1_GAMMA * _R1_INTERVAL * penalty
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self._optimiser.step()
@@ -110,9 +123,20 @@ class GanCohesion:
         self._steps += 1
 
 
-def random_codes(generator: nn.Module, count: int, draw: torch.Generator) -> Tensor:
-    """W+ codes [count, L, D] of random latents, M(z)."""
+def random_codes(generator: nn.Module, count: int, draw: torch.Generator, labels: Tensor | None = None) -> Tensor:
+    """W+ codes [count, L, D] of random latents, M(z); of labels [count, C], or of random classes where there are any."""
     device = next(generator.parameters()).device
     with torch.no_grad():
         z = torch.randn(count, generator.config.z_dim, generator=draw)
-        return generator.broadcast(generator.mapping(z.to(device)))
+        if labels is None:
+            labels = random_labels(count, generator.config.class_count, draw)
+        return generator.broadcast(generator.mapping(z.to(device), labels.to(device)))
+
+
+@torch.no_grad()
+def picture_labels(models: TuningModels, pictures: Tensor) -> Tensor:
+    """Labels [N, C] of pictures [N, 3, R, R]: what the class predictor says, or all classes alike where the pack has none."""
+    count = models.generator.config.class_count
+    if count and models.has("class_predictor"):
+        return models.class_predictor.probabilities(pictures)
+    return pictures.new_full((len(pictures), count), 1 / max(1, count))

@@ -13,7 +13,7 @@ import torch
 
 from engines.core.errors import OptionError
 from engines.evaluation import editability
-from engines.evaluation.judges import Judges, random_codes, samples
+from engines.evaluation.judges import Judges, sample_codes, samples
 from engines.evaluation.setting import Setting, Subjects
 from engines.evaluation.ways import inverted
 from tests.tiny_pack import TINY_ATTRIBUTES
@@ -80,7 +80,7 @@ def test_a_generator_that_forgot_everything_else_is_seen(run, tiny_pack, monkeyp
     assert figures["target_change"] in (0, None)
     assert figures["attribute_preservation"] == 1
     judges = Judges(tiny_pack)
-    shared = judges.pictures(random_codes(tiny_pack, 8, seed=0)).astype(float)
+    shared = judges.pictures(sample_codes(tiny_pack, 8, seed=0)).astype(float)
     with torch.no_grad():
         still = judges.pictures(np.zeros((1, 8, 16), np.float32), editability.tuned(tiny_pack.generator, affine)).astype(float)
     moved = np.sqrt(np.square(shared - still).reshape(8, -1).mean(1)).mean()

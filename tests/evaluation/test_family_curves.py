@@ -17,7 +17,7 @@ from engines.evaluation.family_curves import (
     means_over_edits,
     strengths,
 )
-from engines.evaluation.judges import Judges, random_codes
+from engines.evaluation.judges import Judges, sample_codes
 from engines.evaluation.metrics import bootstrap_interval
 from engines.evaluation.setting import Subjects
 
@@ -76,7 +76,7 @@ def test_the_best_match_is_the_nearest_strength_and_differences_are_paired():
 
 
 def _sources(judges: Judges) -> Sources:
-    codes = random_codes(judges.pack, 12, seed=1)
+    codes = sample_codes(judges.pack, 12, seed=1)
     pictures = judges.pictures(codes)
     labels = judges.probabilities(pictures) > 0.5
     return sources_of(judges, Subjects(pictures, labels, [None] * len(codes), pictures, "faces"), codes)

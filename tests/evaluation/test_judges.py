@@ -67,8 +67,8 @@ def test_path_length_of_a_linear_generator_is_the_length_of_its_straight_lines()
     """
     matrix = torch.randn(4, 12, generator=torch_generator(1))
     generator = SimpleNamespace(
-        config=SimpleNamespace(z_dim=4),
-        mapping=lambda z: z,
+        config=SimpleNamespace(z_dim=4, class_count=0),
+        mapping=lambda z, label: z,
         broadcast=lambda w: w,
         synthesis=lambda w: (w @ matrix).view(-1, 3, 2, 2),
     )

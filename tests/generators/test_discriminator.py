@@ -94,5 +94,5 @@ def test_config_json_builds_the_same_network(discriminator):
 def test_wrong_use_is_named(discriminator):
     with pytest.raises(ValueError, match=r"image must have shape \[any, 3, 16, 16\], got \[1, 3, 8, 8\]"):
         discriminator(torch.zeros(1, 3, 8, 8))
-    with pytest.raises(ValueError, match=r"class vector \[N, 3\] is needed"):
+    with pytest.raises(ValueError, match=r"either a label \[N, 3\]"):
         Discriminator(tiny_config(class_count=3))(torch.zeros(1, 3, 16, 16))

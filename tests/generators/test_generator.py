@@ -189,6 +189,20 @@ def test_conditional_mapping_equals_its_formula():
     torch.testing.assert_close(mapping(z, label), F.leaky_relu(y, 0.2) * 2**0.5)
 
 
+def test_a_class_vector_stands_for_its_label():
+    """c = W c~ + b is affine: the vector between two classes is that of the half-and-half label."""
+    generator = lively(Generator(tiny_config(class_count=3)))
+    mapping, z, labels = generator.mapping, normal(3, 6), torch.eye(3)
+    vectors = mapping.class_vectors(labels)
+    torch.testing.assert_close(vectors - mapping.embed.bias, mapping.embed.weight.T / 3**0.5)
+    torch.testing.assert_close(mapping(z, class_vector=vectors), mapping(z, labels))
+    torch.testing.assert_close(mapping.class_vectors((labels[:1] + labels[1:2]) / 2)[0], (vectors[0] + vectors[1]) / 2)
+    with pytest.raises(ValueError, match="either a label"):
+        mapping(z, labels, class_vector=vectors)
+    with pytest.raises(ValueError, match=r"class_vector must have shape \[any, 5\]"):
+        mapping(z, class_vector=labels)
+
+
 def test_hidden_layers_of_the_mapping_may_be_wider_than_w():
     generator = lively(Generator(tiny_config(mapping_layers=3, mapping_width=11)))
     shapes = [tuple(generator.mapping.get_submodule(f"fc{index}").weight.shape) for index in range(3)]
@@ -198,7 +212,7 @@ def test_hidden_layers_of_the_mapping_may_be_wider_than_w():
 
 
 def test_conditional_generator_asks_for_a_class():
-    with pytest.raises(ValueError, match=r"class vector \[N, 3\] is needed"):
+    with pytest.raises(ValueError, match=r"either a label \[N, 3\] or a class vector \[N, 5\] is needed"):
         Generator(tiny_config(class_count=3))(normal(1, 6))
 
 

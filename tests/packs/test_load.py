@@ -105,6 +105,17 @@ def test_loading_leaves_the_random_state_alone(small):
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
+def test_what_is_read_in_inference_mode_takes_part_in_gradients_later(small):
+    """The cache is shared: whoever reads first must not decide what others can do."""
+    pack = open_pack("small", small.parent)
+    with torch.inference_mode():
+        first = pack.generator, pack.statistics["w_avg"]
+    assert not first[1].is_inference() and not any(p.is_inference() for p in first[0].parameters())
+    z = normal(1, 4).requires_grad_(True)
+    pack.generator(z).square().sum().backward()
+    assert bool(z.grad.abs().sum() > 0)
+
+
 def test_open_packs_and_their_weights_are_shared(small):
     first, second = open_pack("small", small.parent), open_pack("small", small.parent)
     assert first is second
@@ -254,7 +265,7 @@ def test_configurations_that_cannot_be_built_are_named(small):
 
 def test_configurations_that_contradict_the_manifest_are_named(small):
     edit_json(small, "latent", "dim", value=5)
-    with pytest.raises(PackShapeError, match=r"components.generator.config.w_dim is 3, but the pack's own size is 5"):
+    with pytest.raises(PackShapeError, match=r"components.generator.config.w_dim is 3, but the pack's own is 5"):
         _ = open_pack("small", small.parent).generator
 
 

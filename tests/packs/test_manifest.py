@@ -75,6 +75,10 @@ def test_five_point_alignment_reads_back_equal(small):
         (("alignment", "kind"), "ears", "alignment.kind must be one of five-points, none, got 'ears'"),
         (("alignment",), {"kind": "five-points", "points": [[1, 2]] * 4}, r"alignment.points must be a list of 5 points"),
         (("methods",), ["encoder"], "unknown field methods"),
+        (("classes",), [{"id": "one", "name": "One"}], r"classes must be at least two distinct ids, or none, got \['one'\]"),
+        (("classes",), [{"id": "a", "name": "A"}] * 2, r"classes must be at least two distinct ids, or none"),
+        (("classes",), [{"id": "a", "name": ""}], r"classes\[0\].name must be a text that is not empty"),
+        (("object_statistics",), {"centre_mean": [0.5]}, r"object_statistics.centre_mean must be a list of 2 numbers"),
         (("object_box",), [0.1, 0.2, 0.9], "object_box must be a list of 4 numbers"),
         (("object_box",), [0.1, 0.9, 0.5, 0.2], "object_box must be x0, y0, x1, y1 with 0 <= x0 < x1 <= 1"),
         (("licences", "data"), 3, "licences must be an object of texts"),
@@ -118,7 +122,8 @@ def test_the_first_format_which_listed_methods_is_read_and_written_anew(small):
     now = read_manifest(small)
     edit_json(small, "format", value=1)
     edit_json(small, "methods", value=["encoder"])
-    edit_json(small, "object_box", remove=True)
+    for newer in ("object_box", "classes", "object_statistics"):
+        edit_json(small, newer, remove=True)
     assert read_manifest(small) == now
     assert update_manifest(small) == now
     assert json.loads((small / "manifest.json").read_text())["format"] == FORMAT
@@ -127,6 +132,19 @@ def test_the_first_format_which_listed_methods_is_read_and_written_anew(small):
 def test_where_objects_lie_reads_back(small):
     assert read_manifest(small).object_box is None
     assert update_manifest(small, object_box=[0.1, 0.2, 0.8, 0.9]).object_box == (0.1, 0.2, 0.8, 0.9)
+
+
+def test_classes_and_statistics_of_objects_read_back(small):
+    assert read_manifest(small).classes == () and read_manifest(small).object_statistics is None
+    pairs = {"centre_mean": [0.5, 0.6], "centre_deviation": [0.1, 0.1], "size_mean": [0.6, 0.6], "size_deviation": [0.1, 0.2]}
+    found = update_manifest(
+        small,
+        classes=[{"id": "cat", "name": "Cat"}, {"id": "dog", "name": "Dog"}],
+        object_statistics={**pairs, "size_mode": [0.4, 1.0], "pictures": 7},
+    )
+    assert [(row.id, row.name) for row in found.classes] == [("cat", "Cat"), ("dog", "Dog")]
+    assert found.object_statistics.box == pytest.approx((0.3, 0.1, 0.7, 1.0)), "cut off at the lower border"
+    assert parse_manifest(json.dumps(found.to_json()), small / "manifest.json") == found
 
 
 def test_methods_follow_from_the_components(small, tiny_packs_dir):
@@ -178,8 +196,14 @@ def test_listing_tells_of_a_broken_pack(small):
 def test_complete_packs_are_listed(tiny_packs_dir):
     (manifest,) = list_manifests(tiny_packs_dir)
     assert manifest.missing_kinds == ()
-    # No command makes the training sample yet; whoever has one may add it. Edit families beside LW are extras.
-    extras = ("training_sample", *(row.kind for row in FAMILIES.values() if row.name != DEFAULT_FAMILY))
+    # No command makes the training sample yet; whoever has one may add it. Edit families beside LW are extras, and what only
+    # packs of objects have.
+    extras = (
+        "training_sample",
+        "class_predictor",
+        "box_detector",
+        *(row.kind for row in FAMILIES.values() if row.name != DEFAULT_FAMILY),
+    )
     assert list(manifest.components) == [kind for kind in COMPONENTS if kind not in extras]
 
 

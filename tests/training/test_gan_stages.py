@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 
 import numpy as np
+import pytest
 import torch
 from geomloss import SamplesLoss
 
 from engines.core.rng import torch_generator
 from engines.encoders.w_plus import EncoderConfig, WPlusEncoder
+from engines.generators.labels import one_hot
 from engines.generators.stylegan2 import Discriminator, Generator, StyleGAN2Config
-from engines.training.adversarial import train_adversarial
+from engines.predictors.perceptual import PerceptualNetwork
+from engines.training.adversarial import _previous_of_class, train_adversarial
 from engines.training.autoencoding import Autoencoder, held_out_mse, train_autoencoder
+from engines.training.common import freeze
 from engines.training.mapping_fit import fit_mapping
 from engines.training.runs import Run
 from engines.training.schedule import Schedule
+from engines.training.statistics import class_statistics
 
 _CHANNELS = {4: 16, 8: 16, 16: 12, 32: 8}
 _CONFIG = StyleGAN2Config(resolution=32, z_dim=8, w_dim=8, mapping_layers=2, channels=_CHANNELS, linear_w=True)
@@ -25,10 +31,10 @@ def _arguments() -> argparse.Namespace:
     return argparse.Namespace(seed=3, progress=lambda record: None)
 
 
-def _model() -> Autoencoder:
+def _model(config: StyleGAN2Config = _CONFIG) -> Autoencoder:
     torch.manual_seed(0)
     encoder = WPlusEncoder(EncoderConfig(resolution=32, layers=8, dim=8, channels=_CHANNELS, hidden=16))
-    return Autoencoder.of(Generator(_CONFIG, seed=1), encoder)
+    return Autoencoder.of(Generator(config, seed=1), encoder)
 
 
 def _pictures(count: int = 64) -> np.ndarray:
@@ -84,7 +90,8 @@ def test_the_mapping_moves_to_the_distribution_of_the_codes(tmp_path):
     with torch.no_grad():
         before = float(divergence(generator.mapping(torch.randn(1024, 8, generator=torch_generator(6))), codes[:1024]))
     run = Run.open(tmp_path, {}, resume=False)
-    figures = fit_mapping(generator, codes, schedule=Schedule(steps=200), run=run, arguments=_arguments())
+    labels = torch.zeros(len(codes), 0)
+    figures = fit_mapping(generator, codes, labels, schedule=Schedule(steps=200), run=run, arguments=_arguments())
     assert figures["sinkhorn_real_to_real"] < figures["sinkhorn_mapped_to_real"] < 0.7 * before
     with torch.no_grad():
         mapped = generator.mapping(torch.randn(20_000, 8, generator=torch_generator(7)))
@@ -92,18 +99,46 @@ def test_the_mapping_moves_to_the_distribution_of_the_codes(tmp_path):
     assert 0.5 < figures["variance_ratio"] < 1.5
 
 
-def test_adversarial_training_changes_the_generator_and_leaves_the_encoder(tmp_path, monkeypatch):
+def test_the_mapping_gives_every_class_its_own_codes(tmp_path, monkeypatch):
+    """Codes of class k lie around 2 e_k with another spread for all axes: so must what the mapping gives for class k."""
+    monkeypatch.setattr("engines.training.mapping_fit._BATCH", 256)
+    monkeypatch.setattr("engines.training.code_flow._BATCH", 256)
+    config = dataclasses.replace(_CONFIG, class_count=3, mapping_width=64)
+    generator = Generator(config, seed=1)
+    classes = torch.arange(3000) % 3
+    labels, spread = one_hot(classes, 3), torch.linspace(0.2, 0.8, 8)
+    codes = torch.randn(3000, 8, generator=torch_generator(5)) * spread + 2 * torch.eye(8)[classes]
+    run = Run.open(tmp_path, {}, resume=False)
+    figures = fit_mapping(generator, codes, labels, schedule=Schedule(steps=200), run=run, arguments=_arguments())
+    assert 0.8 < figures["variance_ratio"] < 1.2
+    averages = class_statistics(generator)["w_class_avg"]
+    assert averages.shape == (3, 8) and class_statistics(Generator(_CONFIG)) == {}
+    z = torch.randn(2000, 8, generator=torch_generator(7))
+    for k in range(3):
+        with torch.no_grad():
+            mapped = generator.mapping(z, torch.eye(3)[k].expand(2000, -1))
+        assert (mapped.mean(0) - 2 * torch.eye(8)[k]).abs().max() < 0.2
+        assert torch.allclose(averages[k], mapped.mean(0), atol=0.05)
+        nearest = torch.cdist(mapped, 2 * torch.eye(8)[:3]).argmin(1)
+        assert float((nearest == k).float().mean()) > 0.95
+
+
+@pytest.mark.parametrize("class_count", [0, 3])
+def test_adversarial_training_changes_the_generator_and_leaves_the_encoder(tmp_path, monkeypatch, class_count):
     monkeypatch.setattr("engines.training.adversarial._WARM_UP_STEPS", 1)
-    model, discriminator = _model(), Discriminator(_CONFIG)
+    config = dataclasses.replace(_CONFIG, class_count=class_count, label_layers=2)
+    model, discriminator = _model(config), Discriminator(config)
+    perceptual = freeze(PerceptualNetwork((4, 8, 8)))
     encoder = {k: v.clone() for k, v in model.encoder_ema.model.state_dict().items()}
     synthesis = {k: v.clone() for k, v in model.generator.synthesis.state_dict().items()}
     seen = train_adversarial(
         model,
         discriminator,
         images=_pictures(),
+        labels=one_hot(torch.arange(64) % 3, class_count),
         mirror=True,
         held_out=_pictures(16),
-        perceptual=None,
+        perceptual=perceptual,
         weight_map=torch.ones(1, 1, 32, 32),
         schedule=Schedule(steps=3),
         run=Run.open(tmp_path, {}, resume=False),
@@ -114,3 +149,14 @@ def test_adversarial_training_changes_the_generator_and_leaves_the_encoder(tmp_p
     assert all(torch.equal(v, encoder[k]) for k, v in model.encoder_ema.model.state_dict().items())
     assert not torch.equal(model.generator.synthesis.state_dict()["b8.conv0.weight"], synthesis["b8.conv0.weight"])
     assert all(torch.isfinite(p).all() for p in model.generator.parameters())
+
+
+def test_codes_are_mixed_within_their_class():
+    classes = [0, 1, 0, 2, 1, 0]
+    found = _previous_of_class(one_hot(torch.tensor(classes), 3)).tolist()
+    expected = []
+    for i in range(6):
+        before = [(i - back) % 6 for back in range(1, 7)]
+        expected.append(next(j for j in before if classes[j] == classes[i]))
+    assert found == expected == [5, 4, 0, 3, 1, 2]
+    assert _previous_of_class(torch.zeros(4, 0)).tolist() == [3, 0, 1, 2], "without classes all are of one kind"

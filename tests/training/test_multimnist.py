@@ -109,17 +109,6 @@ def test_evaluations_take_the_packs_own_pictures_and_leave_identity_out(trained,
     assert result["encoder"]["mse_mean"] > 0 and result["encoder"]["identity_mean"] is None
 
 
-def test_predictors_learn_the_classes_of_a_set_that_has_them(home):
-    pytest.importorskip("dicebear", reason="pip install -r requirements-train.txt")
-    done = _run(predictors, "--pictures", "40", "--steps", "3", pack="creatures")
-    assert {"perceptual_balanced_accuracy_mean", "balanced_accuracy_mean"} <= set(done["metrics"])
-    pack = open_pack("creatures")
-    assert pack.attribute_predictor.attributes[0] == "Warm_Color"
-    assert pack.manifest.components["perceptual"].provenance.data == "creatures train, 40 renders"
-
-
 def test_what_a_pack_has_not_is_refused(home):
     with pytest.raises(OptionError, match="--networks takes attributes, perceptual for this pack; got 'identity'"):
         _run(predictors, "--networks", "identity")
-    with pytest.raises(OptionError, match="--pack creatures is class-conditional"):
-        _run(gan, pack="creatures")

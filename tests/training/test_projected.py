@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch.nn import functional as F
 
@@ -55,3 +56,24 @@ def test_a_pattern_of_single_pixels_is_not_seen():
     with torch.no_grad():
         plain, grained, shaded = judge(image), judge(image + 0.5 * checkers), judge(image + 0.5 * patches)
     assert float((grained - plain).abs().max()) < 0.02 * float((shaded - plain).abs().max())
+
+
+def test_with_classes_a_picture_is_judged_by_its_class():
+    """Vertical stripes are real as class 0 alone, horizontal ones as class 1 alone: who does not know the class cannot tell."""
+    torch.manual_seed(0)
+    judge = ProjectedDiscriminator(freeze(PerceptualNetwork((4, 8, 16, 16))), 32, class_count=2)
+    optimiser = torch.optim.Adam(judge.parameters(), lr=3e-3, betas=(0.0, 0.99))
+    zero, one = (torch.eye(2)[k].expand(16, -1) for k in (0, 1))
+    right = torch.cat([zero, one])
+    for step in range(100):
+        pictures = torch.cat([_pictures("vertical", step), _pictures("horizontal", 1000 + step)])
+        loss = hinge_loss(judge(pictures, right), judge(pictures, right.flip(0)))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    pictures = torch.cat([_pictures("vertical", 9000), _pictures("horizontal", 9001)])
+    with torch.no_grad():
+        real, fake = judge(pictures, right).mean(1), judge(pictures, right.flip(0)).mean(1)
+    assert float((real > fake).float().mean()) > 0.95
+    with pytest.raises(ValueError, match="class-conditional"):
+        judge(pictures)

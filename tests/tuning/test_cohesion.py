@@ -92,6 +92,7 @@ def test_training_pictures_come_from_the_packs_sample_where_there_is_one(task):
     models = _WithSample(task.models, sample)
     cohesion = GanCohesion(Task(models, task.trainee, task.target, None, task.w_plus, 0))
     assert cohesion.source == "bundled sample of 6"
-    real = cohesion._training_pictures(torch_generator(0))
+    real, labels = cohesion._training_pictures(torch_generator(0))
+    assert labels.shape == (4, 0)
     assert real.shape == (4, 3, 32, 32)
     assert torch.equal(real, torch.ones_like(real))

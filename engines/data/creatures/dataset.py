@@ -75,6 +75,7 @@ CREATURES = DataSet(
     counterfactual=counterfactual,
     classes=_CLASSES,
     class_of=lambda creature: _CLASSES.index(creature.style),
+    box_of=lambda creature: creature.box,
 )
 
 CREATURES_OOD = replace(

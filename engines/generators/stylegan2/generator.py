@@ -51,9 +51,12 @@ class Generator(nn.Module):
         check_shape(w, (None, self.config.w_dim), "w")
         return w[:, None, :].repeat(1, self.config.num_ws, 1)
 
-    def truncate(self, w: torch.Tensor, psi: float) -> torch.Tensor:
-        """``w_avg + psi * (w - w_avg)`` for w [N, D] or w_plus [N, L, D]; psi = 1 returns w itself."""
-        return w if psi == 1 else self.mapping.w_avg.lerp(w, psi)
+    def truncate(self, w: torch.Tensor, psi: float, *, centre: torch.Tensor | None = None) -> torch.Tensor:
+        """``centre + psi * (w - centre)`` for w [N, D] or w_plus [N, L, D]; psi = 1 returns w itself.
+
+        centre: None for w_avg, or another one of w's shape, as the mean of a class.
+        """
+        return w if psi == 1 else (self.mapping.w_avg if centre is None else centre).lerp(w, psi)
 
     def forward(
         self,

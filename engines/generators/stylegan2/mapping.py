@@ -14,8 +14,9 @@ MAPPING_LEARNING_RATE_MULTIPLIER = 0.01
 
 
 class MappingNetwork(nn.Module):
-    """``w = fc_n(... fc_0([z / rms(z), e / rms(e)]))`` with ``e = embed(label)``; every fc is leaky ReLU activated,
-    the last one only without `linear_w`. Hidden layers are `width` wide, or as wide as w."""
+    """``w = fc_n(... fc_0([z / rms(z), c / rms(c)]))`` with the class vector ``c = W c~ + b`` of a label c~ (Huh et al. 2020,
+    section 3.1: W is a part of the generator, and c is continuous). Every fc is leaky ReLU activated, the last one only
+    without `linear_w`. Hidden layers are `width` wide, or as wide as w."""
 
     def __init__(
         self,
@@ -47,8 +48,18 @@ class MappingNetwork(nn.Module):
         if tracks_average:
             self.register_buffer("w_avg", torch.zeros(w_dim))
 
-    def forward(self, z: torch.Tensor | None, label: torch.Tensor | None = None) -> torch.Tensor:
-        """z [N, z_dim] (None when z_dim is 0) and label [N, class_count] (one-hot or any mixture) to w [N, w_dim]."""
+    def class_vectors(self, label: torch.Tensor) -> torch.Tensor:
+        """c = W c~ + b, [N, w_dim], of labels c~ [N, class_count]: one-hot or any mixture."""
+        check_shape(label, (None, self.class_count), "label")
+        return self.embed(label.float())
+
+    def forward(
+        self, z: torch.Tensor | None, label: torch.Tensor | None = None, *, class_vector: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """z [N, z_dim] (None when z_dim is 0) and label [N, class_count] (one-hot or any mixture) to w [N, w_dim].
+
+        class_vector: c [N, w_dim] itself, in place of a label. Without classes neither is looked at.
+        """
         parts = []
         if self.z_dim:
             if z is None:
@@ -56,10 +67,12 @@ class MappingNetwork(nn.Module):
             check_shape(z, (None, self.z_dim), "z")
             parts.append(normalise_second_moment(z.float()))
         if self.class_count:
-            if label is None:
-                raise ValueError(f"a class vector [N, {self.class_count}] is needed: this network is class-conditional")
-            check_shape(label, (None, self.class_count), "label")
-            parts.append(normalise_second_moment(self.embed(label.float())))
+            if (label is None) == (class_vector is None):
+                wanted = f"either a label [N, {self.class_count}] or a class vector [N, {self.w_dim}] is needed"
+                raise ValueError(f"{wanted}: this network is class-conditional")
+            c = self.class_vectors(label) if class_vector is None else class_vector
+            check_shape(c, (None, self.w_dim), "class_vector")
+            parts.append(normalise_second_moment(c))
         x = torch.cat(parts, dim=1)
         for index in range(self.layers):
             x = self.get_submodule(f"fc{index}")(x)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engines.data.creatures import STYLES
+from engines.data.creatures import CREDITS, STYLES
 from engines.encoders.w_plus import EncoderConfig
 from engines.generators.stylegan2 import StyleGAN2Config
 from engines.training.pack_definitions.definition import PackDefinition, slider
@@ -34,6 +34,8 @@ CREATURES = PackDefinition(
         mapping_layers=4,
         channels={4: 160, 8: 160, 16: 112, 32: 64, 64: 32},
         class_count=len(STYLES),
+        # Ten clouds of codes instead of one: what a mapping as wide as w blurs into each other.
+        mapping_width=512,
         linear_w=True,
     ),
     discriminator=StyleGAN2Config(
@@ -48,4 +50,7 @@ CREATURES = PackDefinition(
     encoder=EncoderConfig(resolution=64, layers=10, dim=128, channels={4: 192, 8: 160, 16: 96, 32: 64, 64: 32}),
     predictor_channels=(32, 64, 128, 192),
     perceptual_channels=(32, 64, 128, 192),
+    networks=("attributes", "perceptual", "classes", "boxes"),
+    astray="creatures-ood",
+    class_names=tuple(CREDITS[style].title for style in STYLES),
 )

@@ -38,7 +38,13 @@ class PackDefinition:
     perceptual_channels: tuple[int, ...]
     predictor_hidden: int = 256
     networks: tuple[str, ...] = ("attributes", "perceptual")
-    """Which predictors it has; `identity` needs a set whose split ``reshoots`` shows the same persons again."""
+    """Which predictors it has; `identity` needs a set whose split ``reshoots`` shows the same persons again, `classes` and
+    `boxes` one whose pictures have a class and a box."""
+    astray: str | None = None
+    """Name of the rendered set that shows the same objects anywhere and of any size: class predictor and box detector learn
+    from it too, the generator never sees it."""
+    class_names: tuple[str, ...] = ()
+    """For people: names of the data set's classes, in their order."""
     object_box: tuple[float, float, float, float] | None = None
     weight_map: Callable[[int], Tensor] = even_weight_map
     """Size in px -> where a reconstruction matters, [1, 1, S, S] of mean 1."""
@@ -62,6 +68,7 @@ class PackDefinition:
             "alignment": self.alignment,
             "object_box": None if self.object_box is None else list(self.object_box),
             "licences": self.licences,
+            "classes": [{"id": id_, "name": name} for id_, name in zip(self.data_set.classes, self.class_names, strict=True)],
         }
 
 
