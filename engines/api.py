@@ -17,7 +17,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -32,17 +32,21 @@ from engines.core.errors import (
     PackError,
     PackNotFoundError,
 )
-from engines.core.progress import CancelToken, Progress
+from engines.core.progress import CancelToken, Progress, ProgressCallback
 from engines.editing.families import DEFAULT_FAMILY
-from engines.imaging.align import Alignment, align_five_points, align_whole
-from engines.imaging.faces import Face, FaceDetector
+from engines.imaging.align import Alignment
+from engines.imaging.faces import Face, face_detector
 from engines.imaging.read import Picture, read_picture
 from engines.inversion.measure import generator_hash
 from engines.inversion.options import GlobalLoss, InversionOptions, PixelLoss, Space, TransformSearch
 from engines.inversion.requirements import METHOD_COMPONENTS
 from engines.inversion.result import Inversion, InversionProgress
+from engines.packs.aligning import aligned_crop
 from engines.packs.load import Pack
+from engines.packs.manifest import list_manifests
 from engines.packs.registry import open_pack as open_installed_pack
+from engines.packs.user_edit_files import remove_user_edit
+from engines.packs.user_edits import UserEdit, all_user_edits, fitting_edits, user_key
 from engines.session import live
 from engines.session.catalogue import AttributeInfo, ClassInfo, FamilyInfo, PackInfo, info_of, list_packs
 from engines.session.export import BLENDS, Blend, exported, framed_crop
@@ -52,6 +56,9 @@ from engines.session.state import EditState, EditStep, Frame, unknown_name
 from engines.tuning.kept import invert_once
 from engines.tuning.methods import METHODS, TUNING_METHODS
 from engines.tuning.store import TunedEntry, tuned_store
+
+if TYPE_CHECKING:
+    from engines.user_edits.pictures import LabelledPictures
 
 __all__ = [
     "BLENDS",
@@ -82,6 +89,7 @@ __all__ = [
     "Picture",
     "Progress",
     "TunedEntry",
+    "UserEdit",
     "align",
     "check_edits",
     "check_method",
@@ -93,15 +101,20 @@ __all__ = [
     "framed_crop",
     "invert",
     "keeps_tuned",
+    "labelled_groups",
+    "labelled_uploads",
     "list_packs",
     "load_inversion",
     "open_pack",
     "pack_info",
     "read_image",
+    "remove_edit",
     "render",
     "report",
     "surprise",
+    "train_edit",
     "tuned_entries",
+    "user_edits",
 ]
 
 DEFAULT_METHOD = "encoder-refine"
@@ -109,8 +122,6 @@ SMALL_FACE_SHARE = 0.7
 """A crop that has fewer picture pixels a side than this share of its own is said to be small."""
 POOR_FACTOR = 3.0
 """A reconstruction is said to be poor when its error is so many times the median of the encoder on held-out pictures."""
-
-_detector = FaceDetector()
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,17 +142,22 @@ class AlignedPicture:
 # ---- packs ------------------------------------------------------------------------------------------------------
 
 
-def open_pack(pack_id: str = "faces", *, device: str = "cpu") -> Pack:
+def open_pack(pack_id: str = "faces", *, device: str = "cpu", user: str | None = None) -> Pack:
     """The pack of that id; weights are read when first needed and shared. Raises PackNotFoundError naming those there are.
 
-    device: cpu, cuda, or auto (cuda where there is one).
+    device: cpu, cuda, or auto (cuda where there is one). user: a secret of 16 to 128 letters, digits and dashes, whose holder's
+    own edits belong to the pack too; None has those of the program's owner alone.
     """
-    return open_installed_pack(pack_id, device=resolve_device(device))
+    pack = open_installed_pack(pack_id, device=resolve_device(device))
+    return pack if user is None else pack.for_user(user_key(user))
 
 
 def pack_info(pack: Pack) -> PackInfo:
-    """The public facts of an open pack: attributes with the range of their strengths, methods, sizes."""
-    return info_of(pack.manifest)
+    """The public facts of an open pack: attributes with the range of their strengths, methods, sizes.
+
+    With the edits that users have trained, as they are now (`own` of an attribute).
+    """
+    return info_of(pack.manifest, pack.user)
 
 
 # ---- pictures ---------------------------------------------------------------------------------------------------
@@ -154,16 +170,13 @@ def read_image(source: str | Path | bytes) -> Picture:
 
 def find_faces(picture: Picture) -> list[Face]:
     """Faces in the picture, the largest and surest first; `Face.box` is (x0, y0, x1, y1) in pixels. May be empty."""
-    return _detector.detect(picture.pixels)
+    return face_detector().detect(picture.pixels)
 
 
 def align(pack: Pack, picture: Picture, face: Face | None) -> AlignedPicture:
     """Cuts the face out in the position that the pack's networks know; with face None the middle square of the picture."""
     side = pack.manifest.resolution
-    if face is None:
-        crop, alignment = align_whole(picture.pixels, side)
-    else:
-        crop, alignment = align_five_points(picture.pixels, face.points, pack.manifest.alignment, side)
+    crop, alignment = aligned_crop(pack.manifest, picture.pixels, face)
     warnings = ()
     coarse = alignment.picture_px_per_crop_px
     if coarse < SMALL_FACE_SHARE:
@@ -293,6 +306,79 @@ def forget_tuned(source: AlignedPicture | Inversion) -> list[TunedEntry]:
     return tuned_store().forget(source.crop)
 
 
+# ---- edits that users train -------------------------------------------------------------------------------------
+
+
+def labelled_groups(having: Sequence[tuple[Path, str]], lacking: Sequence[tuple[Path, str]]) -> LabelledPictures:
+    """Pictures that have a new attribute, and pictures that lack it, each as (path, name for errors)."""
+    from engines.user_edits.pictures import from_groups
+
+    return from_groups(having, lacking)
+
+
+def labelled_uploads(
+    pack: Pack, table: bytes, files: Mapping[str, Path], *, name: str, attribute: str | None = None
+) -> LabelledPictures:
+    """Pictures by their names, labelled by the bytes of a table ``file,A1,...`` called `name`.
+
+    attribute: the column to learn; None is the only one that the pack does not know. Raises OptionError for what is no table
+    and for labels of files that are not there.
+    """
+    from engines.data.label_table import parse_label_table
+    from engines.user_edits.pictures import chosen_attribute, from_uploads
+
+    labels = parse_label_table(table, name)
+    known = pack.attribute_predictor.attributes
+    return from_uploads(labels, files, chosen_attribute(labels.attributes, attribute, known), known)
+
+
+def train_edit(
+    pack: Pack,
+    pictures: LabelledPictures,
+    name: str,
+    *,
+    aligned: bool = False,
+    steps: int | None = None,
+    seed: int = 0,
+    run: Path | None = None,
+    progress: ProgressCallback = lambda record: None,
+    cancel: CancelToken | None = None,
+) -> UserEdit:
+    """Trains an edit of a new attribute from labelled pictures and keeps it for the user that the pack is open for.
+
+    From then on it is one of `pack_info(pack).attributes`, under an id made of its `name`, in all programs that have the data
+    folder. aligned: the pictures are crops already, as ``data`` and ``invert`` write them. steps: of each of its two maps; None
+    is the usual number. run: folder for what lets it be gone on with; None is one in the data folder. cancel: looked at between
+    steps; Cancelled is raised. Raises OptionError for a name that is taken and for too few pictures that can be used.
+    """
+    from engines.training.lw import Recipe
+    from engines.training.lw_map import LwOptions
+    from engines.training.user_edit import Training
+    from engines.user_edits.train import NewEdit, train_from_pictures
+
+    def told(record: Progress) -> None:
+        if cancel is not None:
+            cancel.raise_if_cancelled()
+        progress(record)
+
+    recipe = Recipe(LwOptions() if steps is None else LwOptions(steps=steps))
+    new = NewEdit(name, training=Training(recipe), seed=seed, run=run)
+    return train_from_pictures(pack, pictures, new, aligned=aligned, progress=told)[0]
+
+
+def user_edits(pack_id: str | None = None) -> list[tuple[UserEdit, str]]:
+    """All edits that users have trained, of one pack or of all, each with a sentence why it cannot be used, or ""."""
+    packs = [manifest for manifest in list_manifests() if pack_id in (None, manifest.id)]
+    if pack_id is not None and not packs:
+        open_installed_pack(pack_id)
+    return [(edit, edit.problem(manifest)) for manifest in packs for edit in all_user_edits(manifest.id)]
+
+
+def remove_edit(pack: Pack, edit_id: str) -> UserEdit:
+    """Removes an edit of the user that the pack is open for; returns what it was. Raises OptionError where there is none."""
+    return remove_user_edit(pack.id, edit_id, pack.user)
+
+
 # ---- edits ------------------------------------------------------------------------------------------------------
 
 
@@ -340,7 +426,10 @@ def render(
 def report(pack: Pack, inversion: Inversion, frame: Frame) -> list[AttributeReading]:
     """What changed, attribute by attribute, in the pack's order."""
     before = live.render(pack, inversion, _state(pack, inversion)).attributes
-    return [reading(attribute, before, frame.attributes) for attribute in pack.manifest.attributes]
+    own = [edit.attribute for edit in fitting_edits(pack.manifest, pack.user).values()]
+    # An edit that was trained or removed since the frame was painted has no answer on one of the sides.
+    both = [attribute for attribute in own if attribute.id in before and attribute.id in frame.attributes]
+    return [reading(attribute, before, frame.attributes) for attribute in (*pack.manifest.attributes, *both)]
 
 
 def export(
@@ -384,15 +473,26 @@ def _state(
 
 
 def _check_edit(pack: Pack, name: str, alpha: float, family: str) -> None:
-    attributes = {attribute.id: attribute for attribute in pack.manifest.attributes}
+    own = {edit.id: edit.attribute for edit in fitting_edits(pack.manifest, pack.user).values()}
+    attributes = {attribute.id: attribute for attribute in pack.manifest.attributes} | own
     if name not in attributes:
+        _check_outdated(pack, name)
         raise unknown_name("attribute", name, attributes)
     low, high = attributes[name].alpha_min, attributes[name].alpha_max
     if not low <= alpha <= high:
         raise OptionError(f"{name}={alpha:g}: the strength must lie between {low:g} and {high:g}.")
+    if name in own:
+        return
     known = pack.manifest.editable_by(pack.family(family).attributes) if family != DEFAULT_FAMILY else attributes
     if name not in known:
         raise OptionError(f"{name}: the family {family} of pack {pack.id} edits {', '.join(known)} only.")
+
+
+def _check_outdated(pack: Pack, name: str) -> None:
+    """Raises OptionError that says why an edit of this name, which there is, cannot be used."""
+    for edit in all_user_edits(pack.id):
+        if edit.id == name and edit.user in (None, pack.user) and (problem := edit.problem(pack.manifest)):
+            raise OptionError(problem)
 
 
 def _check_layers(pack: Pack, layers: tuple[int, int] | None) -> None:

@@ -26,9 +26,10 @@ LAYERS = {
     "session": 4,
     "training": 5,
     "evaluation": 5,
-    "api": 5,
-    "cli": 6,
-    "__main__": 7,
+    "user_edits": 6,
+    "api": 7,
+    "cli": 8,
+    "__main__": 9,
 }
 """A part may import parts of lower layers only; within a layer, only itself."""
 

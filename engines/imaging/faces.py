@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +19,7 @@ from PIL import Image
 if TYPE_CHECKING:
     from facenet_pytorch import MTCNN
 
-__all__ = ["Face", "FaceDetector"]
+__all__ = ["Face", "FaceDetector", "face_detector"]
 
 # Below this MTCNN mostly sees faces in buttons, foliage and fur.
 _MIN_CONFIDENCE = 0.9
@@ -176,6 +177,12 @@ class FaceDetector:
         if boxes is None:
             return nothing
         return tuple(np.asarray(values, dtype=np.float64) for values in (boxes, confidences, points))
+
+
+@cache
+def face_detector() -> FaceDetector:
+    """The one that the whole program shares."""
+    return FaceDetector()
 
 
 def _square(image: Image.Image, origin: np.ndarray, scale: float) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Mapping
 from functools import cached_property
@@ -49,7 +50,15 @@ class Pack:
         self.folder = folder
         self.manifest = manifest
         self.device = device
+        self.user: str | None = None
+        """Key of the user whose own edits belong to it beside the owner's; see :mod:`engines.packs.user_edits`."""
         self._cache = cache
+
+    def for_user(self, user: str | None) -> Pack:
+        """The same pack with the edits of another user; networks stay shared."""
+        mine = copy.copy(self)
+        mine.user = user
+        return mine
 
     @property
     def id(self) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from engines.editing.families import FAMILIES, offered_families
 from engines.packs.manifest import Manifest, list_manifests
+from engines.packs.user_edits import fitting_edits
 
 __all__ = ["AttributeInfo", "ClassInfo", "FamilyInfo", "PackInfo", "info_of", "list_packs"]
 
@@ -24,6 +25,8 @@ class AttributeInfo:
     alpha_max: float
     calibrated_alpha: float
     """The strength at which most pictures change their answer."""
+    own: bool = False
+    """Whether a user trained it, and not the pack's makers: all families can be combined with it."""
 
 
 @dataclass(frozen=True)
@@ -79,15 +82,17 @@ def list_packs() -> list[PackInfo]:
     return [info_of(manifest) for manifest in list_manifests()]
 
 
-def info_of(manifest: Manifest) -> PackInfo:
-    """The public facts of a manifest."""
+def info_of(manifest: Manifest, user: str | None = None) -> PackInfo:
+    """The public facts of a manifest, with the edits that the owner has trained and those of `user`, as they are now."""
+    own = [edit.attribute for edit in fitting_edits(manifest, user).values()]
     return PackInfo(
         id=manifest.id,
         title=manifest.title,
         resolution=manifest.resolution,
         latent_shape=(manifest.latent.layers, manifest.latent.dim),
         attributes=tuple(
-            AttributeInfo(a.id, a.name, a.group, a.alpha_min, a.alpha_max, a.calibrated_alpha) for a in manifest.attributes
+            AttributeInfo(a.id, a.name, a.group, a.alpha_min, a.alpha_max, a.calibrated_alpha, own=a in own)
+            for a in (*manifest.attributes, *own)
         ),
         methods=tuple(manifest.methods),
         spaces=tuple(manifest.latent.spaces),

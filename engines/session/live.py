@@ -11,7 +11,7 @@ A pure function of its arguments. What does not depend on the strengths is compu
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +25,7 @@ from engines.generators.weight_differences import bytes_of, tuned
 from engines.imaging.convert import to_tensor, to_uint8
 from engines.inversion.result import Inversion
 from engines.packs.load import Pack
+from engines.packs.user_edits import UserEdit, fitting_edits, open_networks
 from engines.session.applied import applied_edits
 from engines.session.state import EditState, Frame
 
@@ -53,11 +54,12 @@ _unedited: BoundedCache[_Unedited] = BoundedCache(256 * _CODES_BYTES)
 def render(pack: Pack, inversion: Inversion, state: EditState) -> Frame:
     """The frame of a valid state. The unedited state gives `inversion.reconstruction`, bit for bit."""
     started = time.perf_counter()
-    key = (pack.weights_hash, str(pack.device), inversion.id)
-    before = _unedited.get(key, lambda: (_prepare(pack, inversion), _CODES_BYTES + bytes_of(inversion.weight_differences)))
+    own = tuple(fitting_edits(pack.manifest, pack.user).values())
+    key = (pack.weights_hash, str(pack.device), inversion.id, tuple(edit.sha256 for edit in own))
+    before = _unedited.get(key, lambda: (_prepare(pack, inversion, own), _CODES_BYTES + bytes_of(inversion.weight_differences)))
     if state.edited:
         image = _edited(pack, before, state)
-        probabilities, identity = _judged(pack, image)
+        probabilities, identity = _judged(pack, image, own)
     else:
         image, probabilities, identity = inversion.reconstruction, before.probabilities, before.identity
     return Frame(
@@ -69,11 +71,11 @@ def render(pack: Pack, inversion: Inversion, state: EditState) -> Frame:
     )
 
 
-def _prepare(pack: Pack, inversion: Inversion) -> _Unedited:
+def _prepare(pack: Pack, inversion: Inversion, own: Sequence[UserEdit]) -> _Unedited:
     w_plus = torch.from_numpy(inversion.w_plus.copy())[None].to(pack.device)
     differences = inversion.weight_differences
     return _Unedited(
-        tuned(pack.generator, differences) if differences else None, w_plus, *_judged(pack, inversion.reconstruction)
+        tuned(pack.generator, differences) if differences else None, w_plus, *_judged(pack, inversion.reconstruction, own)
     )
 
 
@@ -98,11 +100,19 @@ def _similarity(before: Tensor | None, after: Tensor | None, *, same: bool) -> f
     return 1.0 if same else float((after * before).sum())
 
 
-def _judged(pack: Pack, image: np.ndarray) -> tuple[dict[str, float], Tensor | None]:
-    """Attribute probabilities, and the identity embedding [1, E] where the pack has one, of a picture as the user sees it."""
+def _judged(pack: Pack, image: np.ndarray, own: Sequence[UserEdit]) -> tuple[dict[str, float], Tensor | None]:
+    """Attribute probabilities, and the identity embedding [1, E] where the pack has one, of a picture as the user sees it.
+
+    Attributes of users' own edits, which the image predictor does not know, are read by the edits' latent classifiers from the
+    code that the encoder gives of the picture.
+    """
     predictor, identity = pack.attribute_predictor, pack.identity if pack.has("identity") else None
     with torch.inference_mode():
         seen = to_tensor(np.array(image)).to(pack.device)
-        probabilities = predictor.probabilities(seen)[0].tolist()
+        probabilities = dict(zip(predictor.attributes, predictor.probabilities(seen)[0].tolist(), strict=True))
+        if own:
+            code = pack.encoder(seen)
+            for edit in own:
+                probabilities[edit.id] = float(open_networks(edit, pack.device).classifier.probabilities(code))
         embedding = None if identity is None else identity(seen)
-        return dict(zip(predictor.attributes, probabilities, strict=True)), embedding
+        return probabilities, embedding

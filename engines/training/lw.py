@@ -38,7 +38,7 @@ from engines.training.sample_weights import (
 from engines.training.statistics import latent_statistics
 from engines.training.trial import CERTAINTY, CHANGE, Columns
 
-__all__ = ["HELP", "STARTS", "Recipe", "TransportFit", "add_arguments", "run", "train_maps"]
+__all__ = ["HELP", "STARTS", "Recipe", "TransportFit", "add_arguments", "recipe_of", "run", "train_maps"]
 
 HELP = "edit maps by latent Wasserstein transport, calibrated"
 
@@ -93,7 +93,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Fits and calibrates the maps one after the other; writes the family LW, or with --star LW*."""
-    recipe = _recipe(arguments)
+    recipe = recipe_of(arguments)
     family = "LW*" if arguments.star else DEFAULT_FAMILY
     return run_family(arguments, family, asdict(recipe), lambda material: TransportFit(material, recipe, family=family))
 
@@ -125,8 +125,6 @@ def train_maps(
 class TransportFit:
     """The transports of all attributes on the same codes; a :class:`engines.training.family_run.FamilyFit`."""
 
-    most = 4.0
-
     def __init__(
         self,
         material: Material,
@@ -135,15 +133,17 @@ class TransportFit:
         family: str | None = DEFAULT_FAMILY,
         classifier: Any = None,
         statistics: Mapping[str, Tensor] | None = None,
+        most: float = 4.0,
     ) -> None:
         """family: whose maps of attributes that are not trained stay; None starts with the chosen ones alone.
 
         classifier: from codes to logits, by its `attributes`; None is the pack's. statistics: ``w_plus_mean`` and
-        ``w_plus_factors`` as a pack has them; None takes them from the training codes.
+        ``w_plus_factors`` as a pack has them; None takes them from the training codes. most: how many of its own units
+        strength 1 may be.
         """
         if material.stop is None:
             raise ValueError("early stopping needs held-out codes")
-        self._material, self.recipe, self._family = material, recipe, family
+        self._material, self.recipe, self._family, self.most = material, recipe, family, most
         train, pack = material.train, material.pack
         if statistics is None:
             every = max(1, len(train) // _STATISTICS_CODES)
@@ -215,7 +215,8 @@ class TransportFit:
         return np.array([c for c in columns if c != k and not implied[c]], int)
 
 
-def _recipe(arguments: argparse.Namespace) -> Recipe:
+def recipe_of(arguments: argparse.Namespace) -> Recipe:
+    """The recipe that the options of :func:`add_arguments` ask for."""
     plain = LwOptions()
     printed = arguments.paper
 

@@ -42,6 +42,8 @@ class Run:
         configuration that it was started with differs in anything but its time budget.
         """
         path = folder / "config.json"
+        # As it will be read back: JSON knows no tuples.
+        config = json.loads(json.dumps(config))
         checkpoint = folder / _CHECKPOINT
         if resume:
             if not checkpoint.exists():
@@ -60,6 +62,16 @@ class Run:
         if resume:
             seconds_before = float(torch.load(checkpoint, weights_only=True)["seconds"])
         return cls(folder, config, seconds_before)
+
+    def part(self, name: str) -> Run:
+        """A stage of this run with a log and a checkpoint of its own, in a folder inside; goes on with what lies there."""
+        folder = self.folder / name
+        return Run.open(folder, {**self.config, "part": name}, resume=(folder / _CHECKPOINT).exists())
+
+    def finish(self) -> None:
+        """Removes the checkpoints, of parts too: the run is done, and its folder is free for another one. Its log stays."""
+        for path in (*self.folder.glob(f"*/{_CHECKPOINT}"), self.folder / _CHECKPOINT):
+            path.unlink(missing_ok=True)
 
     @property
     def seconds(self) -> float:

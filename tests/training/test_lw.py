@@ -14,7 +14,7 @@ from engines.core.errors import OptionError
 from engines.core.rng import torch_generator
 from engines.training.calibration import answers
 from engines.training.codes import CodeSet
-from engines.training.lw import Recipe, _recipe, add_arguments, train_maps
+from engines.training.lw import Recipe, add_arguments, recipe_of, train_maps
 from engines.training.lw_map import LwOptions
 from engines.training.runs import Run
 
@@ -40,7 +40,7 @@ def _train(pack, folder, chosen, *, recipe=RECIPE, resume=False):
 def _parsed(*words: str) -> Recipe:
     parser = argparse.ArgumentParser()
     add_arguments(parser)
-    return _recipe(parser.parse_args(words))
+    return recipe_of(parser.parse_args(words))
 
 
 def test_both_maps_of_an_attribute_move_codes_to_the_other_side(tiny_pack, tmp_path):

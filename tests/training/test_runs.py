@@ -44,3 +44,20 @@ def test_the_log_is_json_lines(tmp_path):
     run.log(step=2, loss=0.1)
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [1, 2] and lines[0]["loss"] == 0.123457
+
+
+def test_a_configuration_with_tuples_is_the_same_when_resumed(tmp_path):
+    config = {"weights": (("Male", 2.0),), "none": ()}
+    Run.open(tmp_path, config, resume=False).save_checkpoint({})
+    Run.open(tmp_path, config, resume=True)
+
+
+def test_parts_go_on_where_they_were_and_a_finished_run_frees_its_folder(tmp_path):
+    run = Run.open(tmp_path, {"seed": 1}, resume=False)
+    run.save_checkpoint({})
+    assert run.part("maps").load_checkpoint() is None
+    run.part("maps").save_checkpoint({"step": 3})
+    again = Run.open(tmp_path, {"seed": 1}, resume=True)
+    assert again.part("maps").load_checkpoint() == {"step": 3}
+    again.finish()
+    assert Run.open(tmp_path, {"seed": 2}, resume=False).part("maps").load_checkpoint() is None
