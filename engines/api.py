@@ -38,6 +38,7 @@ from engines.imaging.align import Alignment
 from engines.imaging.faces import Face, face_detector
 from engines.imaging.read import Picture, read_picture
 from engines.inversion.measure import generator_hash
+from engines.inversion.objects import found_box
 from engines.inversion.options import GlobalLoss, InversionOptions, PixelLoss, Space, TransformSearch
 from engines.inversion.requirements import METHOD_COMPONENTS
 from engines.inversion.result import Inversion, InversionProgress
@@ -184,8 +185,17 @@ def align(pack: Pack, picture: Picture, face: Face | None) -> AlignedPicture:
         what = "picture" if face is None else "face"
         warnings = (f"The {what} is small: {px} pixels of it were enlarged to {side}. Take a larger or sharper one.",)
     height, width = picture.pixels.shape[:2]
-    box = None if face is None else tuple(float(side) for side in face.box)
+    box = _object_in_picture(pack, crop, alignment) if face is None else tuple(float(side) for side in face.box)
     return AlignedPicture(crop, alignment, (width, height), warnings, box)
+
+
+def _object_in_picture(pack: Pack, crop: np.ndarray, alignment: Alignment) -> tuple[float, float, float, float] | None:
+    """What the pack's box detector finds in the crop, in picture pixels; None where the pack has none."""
+    box = found_box(pack, crop)
+    if box is None:
+        return None
+    low, high = alignment.to_picture(np.array([box[:2], box[2:]]))
+    return float(low[0]), float(low[1]), float(high[0]), float(high[1])
 
 
 # ---- inversion --------------------------------------------------------------------------------------------------
@@ -203,6 +213,7 @@ def invert(
     seed: int = 0,
     space: Space | None = None,
     encoder_start: bool = True,
+    class_search: bool = True,
     transform: TransformSearch = "none",
     mask: Literal["auto"] | tuple[float, float, float, float] | None = None,
     outside_weight: float = 0.3,
@@ -217,7 +228,7 @@ def invert(
         found; None takes the middle. Not looked at for a picture that is aligned already.
     seconds, steps, evaluations: the budget of methods that optimise, whichever ends first; None for all is the method's
         default. Without `seconds` the result does not depend on the clock.
-    space, encoder_start, transform, outside_weight, pixel_loss, global_loss: see :class:`InversionOptions`.
+    space, encoder_start, class_search, transform, outside_weight, pixel_loss, global_loss: see :class:`InversionOptions`.
     mask: the object's rectangle (x0, y0, x1, y1) in pixels of the picture; "auto" takes the detected one, None everything.
     cancel: looked at between any two steps. What has been found until then is the result, with the warning "cancelled";
         where nothing has, Cancelled is raised.
@@ -231,6 +242,7 @@ def invert(
         seed=seed,
         space=space,
         encoder_start=encoder_start,
+        class_search=class_search,
         transform=transform,
         outside_weight=outside_weight,
         pixel_loss=pixel_loss,

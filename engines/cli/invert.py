@@ -25,6 +25,7 @@ SEARCH_OPTIONS = (
     "evaluations",
     "space",
     "encoder_start",
+    "class_search",
     "transform",
     "mask",
     "outside_weight",

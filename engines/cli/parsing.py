@@ -63,6 +63,13 @@ def add_inversion_options(parser: argparse.ArgumentParser) -> None:
         help="begin a search around the mean latent instead of at the encoder's codes",
     )
     parser.add_argument(
+        "--no-class-search",
+        dest="class_search",
+        action="store_const",
+        const=False,
+        help="in z of a class-conditional pack: keep the class vector of the predicted class (default: search it too)",
+    )
+    parser.add_argument(
         "--transform",
         choices=get_args(TransformSearch),
         help="which transform of the picture is searched first: its place and size, its brightness, or both (default none)",

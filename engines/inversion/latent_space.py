@@ -1,9 +1,9 @@
 """Where latents are searched: z, w or w+. Every space turns its variables into W+ codes, and codes into variables.
 
 `z`   the mapping network's input, |z| <= 2 in every coordinate (Huh et al. 2020, Eq. 2); for a class-conditional generator
-      its class vector is searched beside it, far more slowly.
-`w`   one row for all layers, whitened by the statistics of mapped latents.
-`w+`  a row for each layer, whitened by the pack's statistics of encoded pictures.
+      its continuous class vector c = W c~ is searched beside it, far more slowly.
+`w`   one row for all layers, whitened by the statistics of mapped latents (of the class, where it is known).
+`w+`  a row for each layer, whitened by the pack's statistics of encoded pictures, around the class's mean where it is known.
 
 Whitened coordinates are better conditioned: a step goes the further, the more codes differ in its direction, and their mean
 square is the squared Mahalanobis distance from the mean code, the prior that keeps codes where edits work.
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from engines.core.rng import torch_generator
+from engines.generators.labels import one_hot
 from engines.inversion.models import InversionModels, device_of
 from engines.inversion.optimisers.problem import Variables, boxed, gradients
 from engines.inversion.options import Space
@@ -25,8 +26,10 @@ from engines.inversion.prior import CodePrior
 __all__ = ["LatentSpace", "latent_space", "moved"]
 
 LEARNING_RATE = 0.05
-CLASS_LEARNING_RATE = 1e-4
 """Huh et al. 2020, section 4."""
+CLASS_LEARNING_RATE = 2e-3
+"""Of the class vectors' root mean square, by which the mapping network divides them. Huh et al. take 1e-4 in a generator whose
+class vectors are small and not divided."""
 LARGEST_Z = 2.0
 TYPICAL_WEIGHT = 0.002
 """Weight of the squared Mahalanobis distance of w and w+ codes, about 1 for typical ones."""
@@ -37,6 +40,7 @@ pycma's diagonal one ignores that layers vary together, which the principal dire
 MAPPED_SAMPLES = 4096
 _MAPPED_REST_SHARE = 0.1
 _FIT_STARTS, _FIT_STEPS, _FIT_RATE = 8, 80, 0.1
+"""Draws that z is fitted from, shared among the codes of a batch."""
 
 
 class LatentSpace(Protocol):
@@ -68,11 +72,19 @@ class LatentSpace(Protocol):
         """The nearest candidates that are allowed."""
 
 
-def latent_space(models: InversionModels, name: Space) -> LatentSpace:
-    """The space of that name."""
+def latent_space(
+    models: InversionModels, name: Space, label: Tensor | None = None, *, class_search: bool = True
+) -> LatentSpace:
+    """The space of that name.
+
+    label: c~ [1, C] of a class-conditional generator, what the search begins with; None where no class is known.
+    class_search: whether gradient steps move the class vector, in z.
+    """
     # Made outside of a caller's inference mode: these tensors take part in gradient steps.
     with torch.inference_mode(False), torch.no_grad():
-        return {"z": _Z, "w": _W, "w+": _WPlus}[name](models)
+        if name == "z":
+            return _Z(models, label, class_search=class_search)
+        return _W(models, label) if name == "w" else _WPlus(models, label)
 
 
 def moved(space: LatentSpace, start: Variables, coordinates: Tensor) -> Variables:
@@ -86,15 +98,17 @@ def moved(space: LatentSpace, start: Variables, coordinates: Tensor) -> Variable
 class _Z:
     name: Space = "z"
 
-    def __init__(self, models: InversionModels) -> None:
-        self._generator = models.generator
-        config, device = self._generator.config, device_of(models)
+    def __init__(self, models: InversionModels, label: Tensor | None, *, class_search: bool) -> None:
+        self._mapping, self._broadcast = models.generator.mapping, models.generator.broadcast
+        config, device = models.generator.config, device_of(models)
         self._origin: Variables = (torch.zeros(1, config.z_dim, device=device),)
         self.learning_rates: tuple[float, ...] = (LEARNING_RATE,)
         if config.class_count:
-            # No class is known of the picture: the search starts from an even mixture.
-            self._origin += (torch.full((1, config.class_count), 1 / config.class_count, device=device),)
-            self.learning_rates += (CLASS_LEARNING_RATE,)
+            of_classes = self._mapping.class_vectors(torch.eye(config.class_count, device=device))
+            # Where no class is known of the picture, the search starts from an even mixture.
+            self._origin += (of_classes.mean(0, keepdim=True) if label is None else self._mapping.class_vectors(label),)
+            rate = CLASS_LEARNING_RATE * float(of_classes.square().mean().sqrt())
+            self.learning_rates += (rate if class_search else 0.0,)
         self.directions = torch.eye(config.z_dim, device=device)
 
     def origin(self) -> Variables:
@@ -103,31 +117,35 @@ class _Z:
     def from_codes(self, w_plus: Tensor) -> Variables:
         """Fits z to the mean row by Adam on |M(z) - w|^2 from a few draws: cheap, since nothing is synthesised."""
         count = len(w_plus)
-        target = w_plus.detach().mean(1).repeat_interleave(_FIT_STARTS, 0)
-        draws = torch.randn(_FIT_STARTS, self._origin[0].shape[1], generator=torch_generator(0))
+        starts = max(1, _FIT_STARTS // count)
+        target = w_plus.detach().mean(1).repeat_interleave(starts, 0)
+        draws = torch.randn(starts, self._origin[0].shape[1], generator=torch_generator(0))
         others = tuple(o.expand(len(target), -1) for o in self._origin[1:])
         with gradients():
             z = draws.to(target.device).repeat(count, 1).clamp(-LARGEST_Z, LARGEST_Z).requires_grad_(True)
             optimiser = torch.optim.Adam([z], lr=_FIT_RATE)
             for _ in range(_FIT_STEPS):
                 optimiser.zero_grad(set_to_none=True)
-                (self._generator.mapping(z, *others) - target).square().sum().backward()
+                (self._mapped(z, *others) - target).square().sum().backward()
                 optimiser.step()
                 with torch.no_grad():
                     z.clamp_(-LARGEST_Z, LARGEST_Z)
         with torch.inference_mode(False), torch.no_grad():
-            errors = (self._generator.mapping(z, *others) - target).square().sum(1).view(count, _FIT_STARTS)
-            best = errors.argmin(1) + _FIT_STARTS * torch.arange(count, device=z.device)
+            errors = (self._mapped(z, *others) - target).square().sum(1).view(count, starts)
+            best = errors.argmin(1) + starts * torch.arange(count, device=z.device)
             return (z.detach()[best], *(o[best] for o in others))
 
     def codes(self, variables: Variables) -> Tensor:
-        return self._generator.broadcast(self._generator.mapping(*variables))
+        return self._broadcast(self._mapped(*variables))
 
     def penalty(self, variables: Variables) -> Tensor:
         return torch.zeros(len(variables[0]), device=variables[0].device)
 
     def constrained(self, variables: Variables) -> Variables:
         return (boxed(variables[0], LARGEST_Z), *variables[1:])
+
+    def _mapped(self, z: Tensor, class_vector: Tensor | None = None) -> Tensor:
+        return self._mapping(z, class_vector=class_vector)
 
 
 class _Whitened:
@@ -153,9 +171,9 @@ class _Whitened:
 class _W(_Whitened):
     name: Space = "w"
 
-    def __init__(self, models: InversionModels) -> None:
+    def __init__(self, models: InversionModels, label: Tensor | None) -> None:
         self._broadcast = models.generator.broadcast
-        w = _mapped(models)
+        w = _mapped(models, label)
         mean = w.mean(0)
         # A square root of the covariance with as few rows as it has columns.
         variance, directions = torch.linalg.eigh(torch.cov((w - mean).T.double()))
@@ -172,9 +190,12 @@ class _W(_Whitened):
 class _WPlus(_Whitened):
     name: Space = "w+"
 
-    def __init__(self, models: InversionModels) -> None:
+    def __init__(self, models: InversionModels, label: Tensor | None) -> None:
         statistics = models.statistics
-        prior = CodePrior(statistics["w_plus_mean"].clone(), statistics["w_plus_factors"].clone())
+        mean = statistics["w_plus_mean"].clone()
+        if label is not None:
+            mean += label @ statistics["w_class_avg"] - statistics["w_avg"]
+        prior = CodePrior(mean, statistics["w_plus_factors"].clone())
         super().__init__(prior, SEARCHED_DIRECTIONS)
 
     def from_codes(self, w_plus: Tensor) -> Variables:
@@ -184,12 +205,13 @@ class _WPlus(_Whitened):
         return self._prior.mean + self._prior.unwhitened(variables[0])
 
 
-def _mapped(models: InversionModels) -> Tensor:
-    """w [n, D] of seeded latents; of a class-conditional generator, of all classes alike."""
-    generator, draw = models.generator, torch_generator(0)
+def _mapped(models: InversionModels, label: Tensor | None) -> Tensor:
+    """w [n, D] of seeded latents; of a class-conditional generator, of the label's class or of all classes alike."""
+    generator, device = models.generator, device_of(models)
     config = generator.config
-    z = torch.randn(MAPPED_SAMPLES, config.z_dim, generator=draw)
-    labels = ()
-    if config.class_count:
-        labels = (torch.eye(config.class_count)[torch.arange(MAPPED_SAMPLES) % config.class_count],)
-    return generator.mapping(*(v.to(device_of(models)) for v in (z, *labels)))
+    z = torch.randn(MAPPED_SAMPLES, config.z_dim, generator=torch_generator(0)).to(device)
+    if label is None:
+        labels = one_hot(torch.arange(MAPPED_SAMPLES) % max(1, config.class_count), config.class_count).to(device)
+    else:
+        labels = label.expand(MAPPED_SAMPLES, -1)
+    return generator.mapping(z, labels)

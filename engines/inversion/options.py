@@ -34,6 +34,8 @@ class InversionOptions:
     """Where latents are searched; None is the method's default."""
     encoder_start: bool = True
     """Start from the encoder's codes instead of the mean latent."""
+    class_search: bool = True
+    """Of a class-conditional pack searched in z: whether the class vector is searched too, or stays the predicted class's."""
     transform: TransformSearch = "none"
     """Which transforms of the picture are searched (Huh et al. 2020, section 3.3)."""
     mask: tuple[float, float, float, float] | None = None

@@ -173,7 +173,7 @@ class _Run:
             warnings=(CANCELLED,) if self.cancel.cancelled and not budget.spent else (),
             evaluations=budget.evaluated,
             losses=until(best.curve, budget.evaluated),
-            settings=self._settings(),
+            settings={**self._settings(), **projection.facts(best.variables)},
             transform=transform,
             mask=options.mask,
         )
@@ -187,6 +187,7 @@ class _Run:
         return {
             "space": self.projection.space.name,
             "encoder_start": options.encoder_start,
+            "class_search": options.class_search,
             "transform": options.transform,
             "outside_weight": options.outside_weight,
             "pixel_loss": options.pixel_loss,

@@ -1,13 +1,15 @@
 """One picture to be found in a latent space, as a problem for the optimisers (Huh et al. 2020, Eq. 5).
 
-A candidate is a latent with a transform T of the picture. Gradient steps compare the generator's picture G with T(y) under
-T(m): no gradient goes through a sampler. Scores compare T^-1(G) with y under m: the same picture for all candidates.
+A candidate is a latent (in z of a class-conditional generator with its class vector) and a transform T of the picture.
+Gradient steps compare the generator's picture G with T(y) under T(m): no gradient goes through a sampler. Scores compare
+T^-1(G) with y under m: the same picture for all candidates.
 """
 
 from __future__ import annotations
 
 import math
 from collections import OrderedDict
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +20,7 @@ from engines.core.rng import torch_generator
 from engines.inversion.latent_space import latent_space, moved
 from engines.inversion.measure import synthesise
 from engines.inversion.models import InversionModels, as_target, device_of
+from engines.inversion.objects import found_box, predicted_label
 from engines.inversion.optimisers.problem import Search, Variables, scores_of
 from engines.inversion.options import InversionOptions, Space, TransformSearch
 from engines.inversion.projection_objective import ProjectionObjective
@@ -27,10 +30,8 @@ from engines.losses.masked import rectangle_mask
 
 __all__ = ["Projection", "transform_of"]
 
-IDENTITY = (0.0, 0.0, 0.0, 0.0, 0.0)
-"""phi of the transform that changes nothing: (ln s_x, ln s_y, t_x, t_y, gamma). Logarithms keep scales positive, and halves
-as near as doubles."""
 LARGEST_PHI = (1.5, 1.5, 1.5, 1.5, 1.0)
+"""How far phi = (ln s_x, ln s_y, t_x, t_y, gamma) may go. Logarithms keep scales positive, and halves as near as doubles."""
 SEARCHED_PHI: dict[TransformSearch, tuple[int, ...]] = {
     "none": (),
     "spatial": (0, 1, 2, 3),
@@ -48,25 +49,32 @@ _TARGETS_KEPT = 8
 
 
 class Projection:
-    """The problem; candidates are (latent's variables ..., phi [N, 5])."""
+    """The problem; candidates are (latent's variables ..., phi [N, 5]).
+
+    `first_phi` [1, 5] is the transform that the search starts from, by the mask or, without one, by the detected object;
+    `label` [1, C] that of the class predicted of the picture so transformed, None where nothing predicts it.
+    """
 
     def __init__(self, models: InversionModels, crop: np.ndarray, options: InversionOptions, space: Space) -> None:
         self._models, self._options = models, options
-        self.space = latent_space(models, space)
         self.perceptual, self.kind = perceptual_for(models)
         side = crop.shape[0]
         with torch.inference_mode(False), torch.no_grad():
             self.target = as_target(models, crop)
             self.mask = rectangle_mask(options.mask, side, options.outside_weight).to(device_of(models))
             self._plain = self._objective([Transform()])
+        spatial = options.transform in ("spatial", "both")
+        mask = options.mask or (found_box(models, crop) if spatial else None)
+        first = initial_transform(mask, side, models.object_box) if spatial else Transform()
+        self.first_phi = torch.tensor([_phi(first)], device=device_of(models))
+        with torch.inference_mode(False), torch.no_grad():
+            self.label = predicted_label(models, transform_images(self.target, [first]))
+        self.space = latent_space(models, space, self.label, class_search=options.class_search)
         self._objectives: OrderedDict[bytes, ProjectionObjective] = OrderedDict()
         self.learning_rates = (*self.space.learning_rates, 0.0)
         self._has_bfloat16 = bfloat16_is_native(device_of(models))
         self.comparable = options.transform == "none"
         self.at_once = max(1, PIXELS_AT_ONCE // side**2)
-        first = initial_transform(options.mask, side, models.object_box)
-        spatial = options.transform in ("spatial", "both")
-        self.first_phi = torch.tensor([_phi(first) if spatial else IDENTITY], device=device_of(models))
 
     # ---- the problem ----------------------------------------------------------------------------------------------------
 
@@ -94,6 +102,15 @@ class Projection:
     def codes(self, variables: Variables) -> Tensor:
         """W+ codes [N, L, D] of candidates."""
         return self.space.codes(variables[:-1])
+
+    def facts(self, variables: Variables) -> dict[str, Any]:
+        """What codes do not tell of one candidate: the class predicted at the start and, in z, the latent itself."""
+        facts: dict[str, Any] = {}
+        if self.label is not None:
+            facts["class"] = self._models.class_predictor.classes[int(self.label.argmax())]
+        if self.space.name == "z":
+            facts |= {name: v[0].tolist() for name, v in zip(("z", "class_vector"), variables[:-1], strict=False)}
+        return facts
 
     # ---- where to begin and what to search ------------------------------------------------------------------------------
 
@@ -169,7 +186,9 @@ class Projection:
         return self.space.from_codes(torch.cat(codes))
 
     def _mean_codes(self) -> Tensor:
-        return self._models.generator.broadcast(self._models.statistics["w_avg"][None])
+        statistics = self._models.statistics
+        mean = statistics["w_avg"][None] if self.label is None else self.label @ statistics["w_class_avg"]
+        return self._models.generator.broadcast(mean)
 
     def _drawn(self, around: Variables, count: int, spread: float, *seed: int) -> Variables:
         noise = torch.randn(count, len(self.space.directions), generator=torch_generator(*seed))

@@ -13,11 +13,9 @@ from scipy import ndimage
 from engines.core.errors import Cancelled
 from engines.core.progress import CancelToken
 from engines.core.rng import torch_generator
-from engines.generators.stylegan2 import Generator
 from engines.imaging.convert import to_tensor, to_uint8
 from engines.inversion.latent_space import LARGEST_Z, latent_space, moved
 from engines.inversion.methods import METHODS
-from engines.inversion.optimisers.adam import AdamWalk
 from engines.inversion.optimisers.budget import Budget
 from engines.inversion.optimisers.cma import cma
 from engines.inversion.optimisers.follow import Best, follow
@@ -127,41 +125,6 @@ def test_unusual_codes_cost_more_the_farther_they_are(tiny_pack):
     penalties = latent.penalty(latent.from_codes(codes))
     assert float(penalties[0]) < 1e-8
     assert penalties.diff().gt(0).all()
-
-
-# ---- classes ----
-
-
-class _Classes:
-    """The tiny pack with a generator of three classes."""
-
-    def __init__(self, pack) -> None:
-        self._pack = pack
-        sizes = dataclasses.replace(pack.generator.config, class_count=3)
-        self.generator = Generator(sizes, seed=2).eval().requires_grad_(False)
-
-    def __getattr__(self, name):
-        return getattr(self._pack, name)
-
-
-@pytest.mark.parametrize("space", ["z", "w", "w+"])
-@pytest.mark.parametrize("method", ["adam", "basin-cma"])
-def test_a_class_conditional_generator_is_searched_too(tiny_pack, crop, method, space):
-    found = _result(_Classes(tiny_pack), crop, method, steps=6, space=space)
-    assert found.losses[-1][1] <= found.losses[0][1]
-
-
-def test_the_class_vector_is_searched_beside_z_and_far_more_slowly(tiny_pack, crop):
-    projection = Projection(_Classes(tiny_pack), crop, InversionOptions(), "z")
-    start = projection.start(projection.first_phi, 0)
-    walk = AdamWalk(projection, start)
-    for _ in range(3):
-        walk.step()
-    moves = [float((after - before).abs().max()) for after, before in zip(walk.variables, start, strict=True)]
-    assert moves[0] == pytest.approx(3 * 0.05, rel=0.2)
-    assert moves[1] == pytest.approx(3 * 1e-4, rel=0.2)
-    assert moves[2] == 0
-    assert torch.allclose(start[1], torch.full((1, 3), 1 / 3))
 
 
 # ---- transforms ----
