@@ -28,7 +28,9 @@ COMMANDS: dict[str, str] = {
     "invert": "find the codes of pictures",
     "edit": "change attributes of a picture",
     "tuned": "list or forget what is kept of tuned generators",
-    "train": "train a part of a pack",
+    "train": "train a part of a pack, or an edit of your own",
+    "codes": "encode labelled pictures into a file of codes",
+    "edits": "list or remove edits that users have trained",
     "evaluate": "measure a part of a pack on held-out pictures",
     "benchmark": "measure speed on this machine",
 }
