@@ -25,7 +25,7 @@ from engines.packs.load import Pack
 from engines.training.codes import CodeSet
 from engines.training.family_run import Material, add_family_arguments, fit_family, gather, run_family
 from engines.training.label_effects import label_effect
-from engines.training.lw_map import Cloud, FittedMap, LwOptions, TransportSpace, fit_map
+from engines.training.lw_map import Cloud, CodeSpace, FittedMap, LwOptions, TransportSpace, fit_map
 from engines.training.runs import Run
 from engines.training.sample_weights import (
     WEIGHTINGS,
@@ -133,13 +133,15 @@ class TransportFit:
         family: str | None = DEFAULT_FAMILY,
         classifier: Any = None,
         statistics: Mapping[str, Tensor] | None = None,
+        space: CodeSpace | None = None,
         most: float = 4.0,
     ) -> None:
         """family: whose maps of attributes that are not trained stay; None starts with the chosen ones alone.
 
         classifier: from codes to logits, by its `attributes`; None is the pack's. statistics: ``w_plus_mean`` and
-        ``w_plus_factors`` as a pack has them; None takes them from the training codes. most: how many of its own units
-        strength 1 may be.
+        ``w_plus_factors`` as a pack has them; None takes them from the training codes. space: where the transport cost is
+        Euclidean; None takes the recipe's principal components, or whole codes. most: how many of its own units strength 1
+        may be.
         """
         if material.stop is None:
             raise ValueError("early stopping needs held-out codes")
@@ -150,7 +152,9 @@ class TransportFit:
             statistics = latent_statistics(pack.generator.mapping.w_avg, train.codes[::every])
         self._mean, self._factors = statistics["w_plus_mean"], statistics["w_plus_factors"]
         options = recipe.options
-        self._space = TransportSpace(self._mean, self._factors, components=options.components, whitening=options.whitening)
+        self._space = space or TransportSpace(
+            self._mean, self._factors, components=options.components, whitening=options.whitening
+        )
         self._classifier = Columns(classifier or pack.latent_classifier, train.attributes)
 
     def start(self) -> EditMaps:

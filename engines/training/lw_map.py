@@ -12,6 +12,7 @@ import copy
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -20,7 +21,10 @@ from torch import Tensor, nn
 from engines.core.rng import numpy_generator, torch_generator
 from engines.losses.sinkhorn import attribute_features, sinkhorn_divergence
 
-__all__ = ["Cloud", "FittedMap", "LwOptions", "TransportSpace", "fit_map"]
+__all__ = ["Cloud", "CodeSpace", "FittedMap", "LwOptions", "TransportSpace", "fit_map"]
+
+_BLOCK = 1024
+"""Codes at a time where all of them are gone through: 38 MB of the largest ones, 18 x 512, in float32."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,8 @@ class LwOptions:
     """Learning rate of the shift, as a share of the matrix's."""
     check_steps: int = 10
     patience_checks: int = 4
+    early_stopping: bool = True
+    """Stop when the held-out loss falls no longer and keep the map where it was least; without, the map after the last step."""
 
 
 @dataclass(frozen=True)
@@ -59,12 +65,17 @@ class Cloud:
     """Weighted codes: one side of an attribute."""
 
     codes: Tensor
-    """[n, L, D]"""
+    """[n, L, D], float32, or float16 for half the memory, also mapped from a file; what a step needs is made float32."""
     weights: np.ndarray
     """float64 [n], sum 1"""
 
     def mean(self) -> Tensor:
-        return torch.einsum("n,nld->ld", torch.from_numpy(self.weights).float(), self.codes)
+        """Weighted mean [L, D], float32."""
+        blocks = zip(torch.from_numpy(self.weights).float().split(_BLOCK), self.codes.split(_BLOCK), strict=True)
+        total = torch.zeros(self.codes.shape[1:])
+        for weights, codes in blocks:
+            total += torch.einsum("n,nld->ld", weights, codes.float())
+        return total
 
 
 @dataclass(frozen=True)
@@ -78,6 +89,19 @@ class FittedMap:
     best_step: int
     initial_loss: float
     best_loss: float
+
+
+class CodeSpace(Protocol):
+    """Coordinates of codes in which half the squared distance is the transport cost."""
+
+    mean: Tensor
+    """[L, D], what maps count from."""
+    unit: Tensor
+    """[]: cost times unit squared is the cost in units of the codes."""
+
+    def __call__(self, codes: Tensor) -> Tensor:
+        """Coordinates [n, c] of codes [n, L, D], of mean squared norm 1 over the training codes."""
+        ...
 
 
 class TransportSpace:
@@ -179,7 +203,7 @@ def fit_map(
     held_out: tuple[Cloud, Cloud],
     *,
     shift: Tensor,
-    space: TransportSpace,
+    space: CodeSpace,
     factors: Tensor,
     classifier: Callable[[Tensor], Tensor],
     relevance: np.ndarray,
@@ -190,7 +214,7 @@ def fit_map(
 ) -> FittedMap:
     """The affine map that moves `source` to `target` and keeps what `relevance` [K] weighs.
 
-    held_out: source and target for early stopping, which is on the whole loss.
+    held_out: source and target for early stopping, which is on the whole loss; without it they are only reported on.
     shift: [L, D], the change that the map starts at.
     factors: [r, L*D], F^T F the covariance of the flattened codes.
     classifier: codes to logits [n, K]. seed: draws batches and noise.
@@ -235,7 +259,7 @@ def fit_map(
                 held_out_loss = loss_of(*checks, None).item()
             report(step, held_out_loss)
             initial_loss = held_out_loss if step == 0 else initial_loss
-            if held_out_loss < best_loss:
+            if held_out_loss < best_loss or not options.early_stopping:
                 best_loss, best_step = held_out_loss, step
                 best = copy.deepcopy(affine.state_dict())
             elif step - best_step >= options.patience_checks * options.check_steps:
@@ -249,7 +273,10 @@ def fit_map(
         loss.backward()
         optimiser.step()
         step += 1
-    affine.load_state_dict(best)
+    if options.early_stopping:
+        affine.load_state_dict(best)
+    else:
+        best_step = step
     return FittedMap(*affine.factored(options.rank), step, best_step, initial_loss, best_loss)
 
 
@@ -262,13 +289,14 @@ def _divergence(x: Tensor, y: Tensor, x_weights: np.ndarray, y_weights: np.ndarr
 @torch.no_grad()
 def _attribute_unit(classifier: Callable[[Tensor], Tensor], source: Cloud, weights: Tensor) -> Tensor:
     """Root-mean-square distance of the source's attribute features from their mean: their unit."""
-    features = attribute_features(classifier(source.codes), weights)
+    logits = torch.cat([classifier(codes.float()) for codes in source.codes.split(_BLOCK)])
+    features = attribute_features(logits, weights)
     return (features - features.mean(0)).square().sum(1).mean().sqrt().clamp_min(1e-6)
 
 
 def _part(cloud: Cloud, indices: np.ndarray) -> Cloud:
     weights = cloud.weights[indices]
-    return Cloud(cloud.codes[torch.from_numpy(indices)], weights / weights.sum())
+    return Cloud(cloud.codes[torch.from_numpy(indices)].float(), weights / weights.sum())
 
 
 def _largest(cloud: Cloud, count: int, seed: int) -> Cloud:

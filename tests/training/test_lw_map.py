@@ -116,6 +116,50 @@ def test_early_stopping_keeps_the_least_held_out_loss():
     assert fitted.best_step <= fitted.steps < OPTIONS.steps
 
 
+def test_without_early_stopping_all_steps_are_made_and_the_last_map_is_kept():
+    """At this rate the held-out loss rises: patience would stop and go back, as the test above shows."""
+    options = replace(OPTIONS, learning_rate=0.5, patience_checks=1)
+    stopped, whole = _fit(options)[0], _fit(replace(options, early_stopping=False))[0]
+    assert (whole.steps, whole.best_step) == (OPTIONS.steps, OPTIONS.steps)
+    assert not torch.equal(whole.bias, stopped.bias)
+    shorter = _fit(replace(options, early_stopping=False, steps=stopped.best_step))[0]
+    assert torch.equal(shorter.bias, stopped.bias), "the kept map is that of its step"
+
+
+def test_codes_in_half_precision_give_the_map_of_their_rounded_values():
+    codes, labels = _planted(600, seed=1, together=0.5)
+    statistics = latent_statistics(torch.zeros(DIM), codes, rank=LAYERS * DIM)
+    mean, factors = statistics["w_plus_mean"], statistics["w_plus_factors"]
+    space = TransportSpace(mean, factors, components=0, whitening=0.0)
+    maps = []
+    for stored in (codes.half(), codes.half().float()):
+        sides = []
+        for side in (~labels[:, 0], labels[:, 0]):
+            sides.append(Cloud(stored[torch.from_numpy(side)], np.full(side.sum(), 1 / side.sum())))
+        maps.append(
+            fit_map(
+                *sides,
+                (sides[0], sides[1]),
+                shift=sides[1].mean() - sides[0].mean(),
+                space=space,
+                factors=factors,
+                classifier=_Planted(),
+                relevance=relevance(labels, 0, "add"),
+                options=replace(OPTIONS, steps=10),
+                seed=0,
+            )
+        )
+    assert torch.equal(maps[0].bias, maps[1].bias) and torch.equal(maps[0].left, maps[1].left)
+
+
+def test_the_mean_of_a_cloud_is_weighted():
+    codes = torch.randn(2500, 2, 3)
+    weights = np.random.random(2500)
+    weights /= weights.sum()
+    expected = (torch.from_numpy(weights)[:, None, None] * codes.double()).sum(0)
+    torch.testing.assert_close(Cloud(codes, weights).mean().double(), expected, rtol=1e-4, atol=1e-6)
+
+
 def test_a_seed_gives_the_same_map():
     options = replace(OPTIONS, steps=10)
     one, other = _fit(options)[0], _fit(options)[0]
