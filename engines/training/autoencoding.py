@@ -117,8 +117,9 @@ def train_autoencoder(
             run.log(stage="autoencoding", step=step, size=size, loss=loss.item())
         if step % 500 == 0:
             pictures, error = _look(model, held_out, size)
-            run.log(stage="autoencoding", step=step, held_out_mse=error)
-            report(step, run.seconds - begun, error, pictures)
+            if error is not None:
+                run.log(stage="autoencoding", step=step, held_out_mse=error)
+            report(step, run.seconds - begun, loss.item() if error is None else error, pictures)
             run.picture("reconstructions", pictures)
             moment = {"stage": "autoencoding", "step": step, "stage_seconds": run.seconds - begun, **model.state()}
             run.save_checkpoint({**moment, "optimisers": [o.state_dict() for o in optimisers]})
@@ -181,11 +182,12 @@ def held_out_mse(encoder: WPlusEncoder, generator: Generator, pictures: np.ndarr
     return float(torch.cat(errors).median())
 
 
-def _look(model: Autoencoder, held_out: np.ndarray, size: int) -> tuple[np.ndarray, float]:
+def _look(model: Autoencoder, held_out: np.ndarray, size: int) -> tuple[np.ndarray, float | None]:
+    """Held-out pictures over their reconstructions and, at full size, the held-out error."""
     shown = held_out[:12]
     rebuilt = to_uint8(reconstruct(model.encoder_ema.model, model.generator_ema.model, shown, size))
     if size < shown.shape[1]:
         rebuilt = rebuilt.repeat(shown.shape[1] // size, 1).repeat(shown.shape[1] // size, 2)
-        return picture_grid([list(shown), list(rebuilt)]), float("nan")
+        return picture_grid([list(shown), list(rebuilt)]), None
     error = held_out_mse(model.encoder_ema.model, model.generator_ema.model, held_out[:100])
     return picture_grid([list(shown), list(rebuilt)]), error
