@@ -48,10 +48,11 @@ from engines.packs.manifest import list_manifests
 from engines.packs.registry import open_pack as open_installed_pack
 from engines.packs.user_edit_files import remove_user_edit
 from engines.packs.user_edits import UserEdit, all_user_edits, fitting_edits, user_key
-from engines.session import live
-from engines.session.catalogue import AttributeInfo, ClassInfo, FamilyInfo, PackInfo, info_of, list_packs
+from engines.session import live, objects
+from engines.session.catalogue import AttributeInfo, ClassInfo, FamilyInfo, PackInfo, SteeringInfo, info_of, list_packs
 from engines.session.export import BLENDS, Blend, exported, framed_crop
-from engines.session.readings import AttributeReading, reading
+from engines.session.object_edit import ObjectEdit
+from engines.session.readings import AttributeReading, ClassReading, class_readings, reading
 from engines.session.sampling import sample
 from engines.session.state import EditState, EditStep, Frame, unknown_name
 from engines.tuning.kept import invert_once
@@ -73,6 +74,7 @@ __all__ = [
     "ClassInfo",
     "EditState",
     "EditStep",
+    "ClassReading",
     "Face",
     "FamilyInfo",
     "Frame",
@@ -84,6 +86,7 @@ __all__ = [
     "NoFaceError",
     "OptionError",
     "Pack",
+    "ObjectEdit",
     "PackError",
     "PackInfo",
     "PackNotFoundError",
@@ -118,6 +121,7 @@ __all__ = [
     "user_edits",
 ]
 
+    "report_classes",
 DEFAULT_METHOD = "encoder-refine"
 SMALL_FACE_SHARE = 0.7
 """A crop that has fewer picture pixels a side than this share of its own is said to be small."""
@@ -129,6 +133,7 @@ POOR_FACTOR = 3.0
 class AlignedPicture:
     """A picture brought into the position that the pack's networks know."""
 
+_AS_IT_IS = ObjectEdit()
     crop: np.ndarray
     """uint8 RGB [R, R, 3], R the pack's resolution."""
     alignment: Alignment
@@ -195,6 +200,11 @@ def _object_in_picture(pack: Pack, crop: np.ndarray, alignment: Alignment) -> tu
     if box is None:
         return None
     low, high = alignment.to_picture(np.array([box[:2], box[2:]]))
+def classes_of(pack: Pack, aligned: AlignedPicture) -> dict[str, float]:
+    """Class id -> calibrated probability of the object in a picture; empty for a pack without class predictor."""
+    return live.classes_of(pack, aligned.crop)
+
+
     return float(low[0]), float(low[1]), float(high[0]), float(high[1])
 
 
@@ -402,7 +412,7 @@ def check_edits(
     family: str = DEFAULT_FAMILY,
     steps: Sequence[EditStep] = (),
 ) -> None:
-    """Raises OptionError for an unknown attribute or family, a strength outside its range, or layers that are not there."""
+    """Raises OptionError for what is not there (an attribute, family, layers, a class) or a strength outside its range."""
     pack.check_family(family)
     for name, alpha in alphas.items():
         _check_edit(pack, name, alpha, family)
@@ -416,6 +426,7 @@ def check_edits(
 def render(
     pack: Pack,
     inversion: Inversion,
+    object_edit: ObjectEdit = _AS_IT_IS,
     alphas: Mapping[str, float],
     *,
     layers: tuple[int, int] | None = None,
@@ -426,16 +437,18 @@ def render(
 
     alphas: attribute id -> strength; positive adds, negative removes, 0 leaves as it is. With all zero the picture is
     `inversion.reconstruction`, bit for bit. layers: (first, end), the style layers ``first <= l < end`` that may change.
+    objects.check_object_edit(pack, object_edit)
     family: name of one of `pack_info(pack).families`, which edits. steps: edits that follow, one after the other in their
     order, each with layers (and, if it says so, a family) of its own; `layers` is not for them.
     Raises OptionError (see :func:`check_edits`), and InversionFileError for an inversion of another pack.
     """
     _check_belongs(pack, inversion, "this inversion")
-    check_edits(pack, alphas, layers=layers, family=family, steps=steps)
-    return live.render(pack, inversion, _state(pack, inversion, alphas, layers, family, steps))
+    check_edits(pack, alphas, layers=layers, family=family, steps=steps, object_edit=object_edit)
+    return live.render(pack, inversion, _state(pack, inversion, alphas, layers, family, steps, object_edit))
 
 
 def report(pack: Pack, inversion: Inversion, frame: Frame) -> list[AttributeReading]:
+    object_edit: ObjectEdit = _AS_IT_IS,
     """What changed, attribute by attribute, in the pack's order."""
     before = live.render(pack, inversion, _state(pack, inversion)).attributes
     own = [edit.attribute for edit in fitting_edits(pack.manifest, pack.user).values()]
@@ -443,6 +456,7 @@ def report(pack: Pack, inversion: Inversion, frame: Frame) -> list[AttributeRead
     both = [attribute for attribute in own if attribute.id in before and attribute.id in frame.attributes]
     return [reading(attribute, before, frame.attributes) for attribute in (*pack.manifest.attributes, *both)]
 
+    object_edit: what becomes of the object as a whole: truncation and class before these edits, shift and zoom after them.
 
 def export(
     pack: Pack,
@@ -459,6 +473,12 @@ def export(
         without a seam, inside the inversion's mask; mixed does so and keeps the photo's gradients where they are steeper. None
         is poisson for an inversion with a transform, else detail.
     Raises OptionError for another blend, and when the photo is not the one that the inversion was made from.
+def report_classes(pack: Pack, inversion: Inversion, frame: Frame) -> list[ClassReading]:
+    """Of which class the object was and is, in the pack's order; empty for a pack without class predictor."""
+    before = live.render(pack, inversion, _state(pack, inversion)).classes
+    return class_readings(pack.manifest.classes, before, frame.classes)
+
+
     """
     if picture is None or inversion.alignment is None or not paste_back:
         return frame.image
@@ -481,7 +501,7 @@ def _state(
     steps: Sequence[EditStep] = (),
 ) -> EditState:
     tuned_id = inversion.id if inversion.weight_differences else None
-    return EditState(pack.id, inversion.id, tuple((alphas or {}).items()), layers, tuned_id, family, tuple(steps))
+    return EditState(pack.id, inversion.id, tuple((alphas or {}).items()), layers, tuned_id, family, tuple(steps), object_edit)
 
 
 def _check_edit(pack: Pack, name: str, alpha: float, family: str) -> None:
@@ -494,6 +514,7 @@ def _check_edit(pack: Pack, name: str, alpha: float, family: str) -> None:
     if not low <= alpha <= high:
         raise OptionError(f"{name}={alpha:g}: the strength must lie between {low:g} and {high:g}.")
     if name in own:
+    object_edit: ObjectEdit = _AS_IT_IS,
         return
     known = pack.manifest.editable_by(pack.family(family).attributes) if family != DEFAULT_FAMILY else attributes
     if name not in known:

@@ -1,7 +1,8 @@
 """A complete pack of 32 px and a few channels, with random weights, for tests that need all parts but no quality.
 
 Only its edit maps are fitted: adding an attribute raises the (random) predictor's answer to it, removing lowers it. With
-classes its generator and discriminator are class-conditional, and it has a class predictor and a box detector.
+classes its generator and discriminator are class-conditional, and it has a class predictor, a box detector and directions
+for shift and zoom, all of them random.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 
 from engines.core.rng import torch_generator
 from engines.editing.edit_maps import EditMaps
+from engines.editing.steering import Steering
 from engines.encoders.w_plus import EncoderConfig, WPlusEncoder
 from engines.generators.labels import random_labels
 from engines.generators.stylegan2 import Discriminator, Generator, StyleGAN2Config
@@ -88,7 +90,10 @@ def _parts(classes: Sequence[str]) -> dict[str, nn.Module | dict[str, Tensor]]:
 def _object_parts(classes: Sequence[str]) -> dict[str, nn.Module]:
     if not classes:
         return {}
-    return {"class_predictor": ClassPredictor(classes, _TRUNK, 16), "box_detector": BoxDetector(_TRUNK, 16)}
+    steering = Steering(_LAYERS, _DIM, shift_most=0.2, zoom_most=1.5)
+    steering.directions.copy_(torch.randn(steering.directions.shape, generator=torch_generator(6)))
+    predictor, detector = ClassPredictor(classes, _TRUNK, 16), BoxDetector(_TRUNK, 16)
+    return {"class_predictor": predictor, "box_detector": detector, "steering": steering}
 
 
 @torch.no_grad()

@@ -13,13 +13,14 @@ import numpy as np
 
 from engines import api
 from engines.cli.invert import SEARCH_OPTIONS, inversion_options, search_facts
-from engines.cli.parsing import add_inversion_options, add_pack_option
+from engines.cli.parsing import add_inversion_options, add_object_options, add_pack_option
 from engines.core.atomic import replacing
 from engines.core.errors import OptionError
 from engines.imaging.grids import encode_jpeg, save_png
 
 _JPEG = (".jpg", ".jpeg")
 _INVERSION = ".safetensors"
+_CLASSES_PRINTED = 3
 
 
 def add_arguments(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
@@ -44,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser, words: Sequence[str]) -> None
         help="edit one after the other in the order given, each what those before have left; so it is with layers of their own",
     )
     parser.add_argument("--layers", metavar="A-B", help="style layers that may change, both included (default all)")
+    add_object_options(parser)
     parser.add_argument("--paste-back", action="store_true", help="write the whole photo instead of the aligned square")
     parser.add_argument(
         "--blend",
@@ -67,6 +69,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     layers = _layers(arguments.layers, api.pack_info(pack).latent_shape[0])
     edits = _edits(assignments, layers, api.pack_info(pack).latent_shape[0], in_order=arguments.in_order)
     edits["family"] = arguments.family
+    edits["object_edit"] = _object_edit(arguments)
     # Wrong names and strengths are told before minutes are spent on an inversion.
     api.check_edits(pack, **edits)
     if Path(source).suffix.lower() == _INVERSION:
@@ -84,6 +87,9 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     for reading in api.report(pack, inversion, after):
         mark = "  <- changed" if reading.changed else ""
         print(f"{reading.id:<20} {reading.before:.2f} -> {reading.after:.2f}{mark}")
+    classes = api.report_classes(pack, inversion, after)
+    for row in sorted(classes, key=lambda row: -row.after)[:_CLASSES_PRINTED]:
+        print(f"class {row.id:<14} {row.before:.2f} -> {row.after:.2f}")
     if after.identity_similarity is not None:
         print(f"identity similarity {after.identity_similarity:.3f}")
     print(f"written to {out}")
@@ -96,6 +102,9 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         "alphas": dict(after.state.alphas),
         "family": arguments.family,
         "steps": [asdict(step) for step in after.state.steps],
+        "object": after.state.object_edit.canonical(),
+        "classes_before": {row.id: row.before for row in classes},
+        "classes_after": {row.id: row.after for row in classes},
         "mse": inversion.mse,
         **search_facts(inversion),
         "warnings": [*(picture.notes if picture else ()), *inversion.warnings],
@@ -139,6 +148,12 @@ def _edits(
         for name, alpha, own in assignments
     ]
     return {"alphas": {}, "steps": steps}
+
+
+def _object_edit(arguments: argparse.Namespace) -> api.ObjectEdit:
+    """What --class, --shift, --zoom and --truncation ask for."""
+    class_id, alpha = arguments.object_class or (None, 1.0)
+    return api.ObjectEdit(class_id, alpha, arguments.shift, arguments.zoom, arguments.truncation)
 
 
 def _from_inversion(pack: api.Pack, source: str, arguments: argparse.Namespace) -> tuple[api.Inversion, api.Picture | None]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 from collections.abc import Callable
-from typing import NoReturn, get_args
+from typing import Any, NoReturn, get_args
 
 from engines.core.errors import OptionError
 from engines.inversion.options import GlobalLoss, PixelLoss, Space, TransformSearch
@@ -14,6 +15,7 @@ from engines.session.state import unknown_name
 __all__ = [
     "Parser",
     "add_inversion_options",
+    "add_object_options",
     "add_pack_option",
     "add_shared_options",
     "bounded_float",
@@ -24,6 +26,11 @@ __all__ = [
 
 class Parser(argparse.ArgumentParser):
     """Raises OptionError where argparse would print its usage and leave."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        # What argparse takes for a number and not for an option: also several of them, as in --shift -0.1,0.
+        self._negative_number_matcher = re.compile(r"^-(\d|\.\d)[\d.,+e-]*$", re.IGNORECASE)
 
     def error(self, message: str) -> NoReturn:
         raise OptionError(f"{message} (see {self.prog} --help)")
@@ -97,6 +104,33 @@ def add_inversion_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_object_options(parser: argparse.ArgumentParser) -> None:
+    """--class, --shift, --zoom and --truncation, which edit the object as a whole."""
+    parser.add_argument(
+        "--class",
+        dest="object_class",
+        type=_class_and_alpha,
+        metavar="NAME[@ALPHA]",
+        help="of a class-conditional pack: the class that the object becomes, from 0 (its own) to 1 (default: wholly)",
+    )
+    parser.add_argument(
+        "--shift",
+        type=_pair,
+        default=(0.0, 0.0),
+        metavar="DX,DY",
+        help="move the object to the right and down, in shares of the picture's side",
+    )
+    parser.add_argument("--zoom", type=bounded_float(0), default=1.0, metavar="F", help="show it F times as large")
+    parser.add_argument(
+        "--truncation",
+        type=bounded_float(0, 1),
+        default=1.0,
+        metavar="T",
+        help="1 (default) leaves codes where they are, 0 takes them to the mean of their class; the order of edits is: "
+        "truncation, class, attributes, then shift and zoom",
+    )
+
+
 def bounded_int(least: int, most: int | None = None) -> Callable[[str], int]:
     """An argparse type: a whole number from `least` to `most`."""
 
@@ -141,6 +175,22 @@ def _face(text: str) -> str | int:
         return bounded_int(0)(text)
     except argparse.ArgumentTypeError:
         raise argparse.ArgumentTypeError(f"{text!r} is neither largest, whole nor a number from 0 on") from None
+
+
+def _class_and_alpha(text: str) -> tuple[str, float]:
+    name, at, alpha = text.partition("@")
+    try:
+        return name, bounded_float(0, 1)(alpha) if at else 1.0
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: the strength {error}") from None
+
+
+def _pair(text: str) -> tuple[float, float]:
+    try:
+        first, second = (float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected two numbers with a comma, like 0.1,0") from None
+    return first, second
 
 
 def _mask(text: str) -> str | tuple[float, ...]:

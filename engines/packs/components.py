@@ -82,6 +82,12 @@ def _perceptual(config: Mapping[str, Any]) -> nn.Module:
     return PerceptualNetwork.from_config(config)
 
 
+def _steering(config: Mapping[str, Any]) -> nn.Module:
+    from engines.editing.steering import Steering
+
+    return Steering.from_config(config)
+
+
 def _edit_maps(config: Mapping[str, Any]) -> nn.Module:
     from engines.editing.edit_maps import EditMaps
 
@@ -112,6 +118,7 @@ _ROWS = (
     ComponentKind("box_detector", made_by="predictors", required=False, build=_box_detector),
     ComponentKind("identity", made_by="predictors", required=False, build=_identity),
     ComponentKind("perceptual", made_by="predictors", required=True, build=_perceptual),
+    ComponentKind("steering", made_by="steering", required=False, build=_steering),
     ComponentKind("edit_maps", made_by="lw", required=True, build=_edit_maps),
     ComponentKind("edits_lw_star", made_by="lw --star", required=False, build=_edit_maps),
     ComponentKind("edits_lt", made_by="lt", required=False, build=_shared_maps),

@@ -23,6 +23,7 @@ from engines.packs.manifest import MANIFEST_NAME, Component, Manifest
 if TYPE_CHECKING:
     from engines.editing.edit_maps import EditMaps
     from engines.editing.family import EditFamily
+    from engines.editing.steering import Steering
     from engines.encoders.w_plus import WPlusEncoder
     from engines.generators.stylegan2 import Discriminator, Generator
     from engines.predictors.attributes import AttributePredictor
@@ -131,6 +132,10 @@ class Pack:
     @property
     def perceptual(self) -> PerceptualNetwork:
         return self._get("perceptual")
+
+    @property
+    def steering(self) -> Steering:
+        return self._get("steering")
 
     @property
     def edit_maps(self) -> EditMaps:

@@ -39,3 +39,8 @@ class ClassPredictor(FeatureNetwork):
     def probabilities(self, image: Tensor) -> Tensor:
         """Calibrated probabilities [N, C], rows of sum 1."""
         return torch.softmax(self.forward(image).float() / self.temperature, dim=1)
+
+    def class_table(self, image: Tensor) -> dict[str, float]:
+        """Class id -> calibrated probability of one image [1, 3, R, R]."""
+        (row,) = self.probabilities(image).tolist()
+        return dict(zip(self.classes, row, strict=True))

@@ -8,7 +8,7 @@ from engines.editing.families import FAMILIES, offered_families
 from engines.packs.manifest import Manifest, list_manifests
 from engines.packs.user_edits import fitting_edits
 
-__all__ = ["AttributeInfo", "ClassInfo", "FamilyInfo", "PackInfo", "info_of", "list_packs"]
+__all__ = ["AttributeInfo", "ClassInfo", "FamilyInfo", "PackInfo", "SteeringInfo", "info_of", "list_packs"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,16 @@ class ClassInfo:
     id: str
     name: str
     """For people."""
+
+
+@dataclass(frozen=True)
+class SteeringInfo:
+    """How far the directions for shift and zoom reach."""
+
+    shift_most: float
+    """In shares of the picture's side, either way along both axes."""
+    zoom_most: float
+    """The largest factor; the smallest is 1 / zoom_most."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +85,12 @@ class PackInfo:
     """Edit families: LW first, then what else the pack has."""
     classes: tuple[ClassInfo, ...] = ()
     """Of a class-conditional generator; empty for another one."""
+    class_readout: bool = False
+    """Whether it can tell of which class the object in a picture is."""
+    finds_objects: bool = False
+    """Whether it can tell where the object in a picture lies."""
+    steering: SteeringInfo | None = None
+    """None where it has no directions for shift and zoom."""
 
 
 def list_packs() -> list[PackInfo]:
@@ -101,7 +117,17 @@ def info_of(manifest: Manifest, user: str | None = None) -> PackInfo:
         bytes=sum(component.bytes for component in manifest.components.values()),
         families=tuple(_family(manifest, name) for name in offered_families(manifest.components)),
         classes=tuple(ClassInfo(row.id, row.name) for row in manifest.classes),
+        class_readout="class_predictor" in manifest.components,
+        finds_objects="box_detector" in manifest.components,
+        steering=_steering(manifest),
     )
+
+
+def _steering(manifest: Manifest) -> SteeringInfo | None:
+    if "steering" not in manifest.components:
+        return None
+    config = manifest.components["steering"].config
+    return SteeringInfo(float(config["shift_most"]), float(config["zoom_most"]))
 
 
 def _family(manifest: Manifest, name: str) -> FamilyInfo:

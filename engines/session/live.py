@@ -3,7 +3,8 @@
     w' = w + sum_k |alpha_k| scale_k H_k(w),   picture = G(w'),   then the pack's predictors look at the rounded picture
 
 The maps are those of the state's family; further edits follow one after the other where the state has steps, and the steps of
-an ordered attribute too: at which level it stands is read once per inversion, from the unedited picture.
+an ordered attribute too: at which level it stands is read once per inversion, from the unedited picture. What is changed of
+the object as a whole comes in part before the attributes (truncation, then class), in part after them (shift and zoom).
 
 A pure function of its arguments. What does not depend on the strengths is computed once per inversion.
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -26,10 +27,11 @@ from engines.imaging.convert import to_tensor, to_uint8
 from engines.inversion.result import Inversion
 from engines.packs.load import Pack
 from engines.packs.user_edits import UserEdit, fitting_edits, open_networks
+from engines.session import objects
 from engines.session.applied import applied_edits
 from engines.session.state import EditState, Frame
 
-__all__ = ["render"]
+__all__ = ["classes_of", "render"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,10 +42,20 @@ class _Unedited:
     """The pack's generator with the inversion's own weights; None for an inversion that has none."""
     w_plus: Tensor
     """[1, L, D], where the pack's weights are."""
-    probabilities: Mapping[str, float]
-    """Attribute id -> probability in the reconstruction."""
+    seen: Seen
+    """What the predictors say of the reconstruction."""
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What the pack's predictors say about one picture."""
+
+    attributes: Mapping[str, float]
+    """Attribute id -> probability."""
     identity: Tensor | None
-    """Unit embedding [1, E] of the reconstruction; None where the pack has no identity network."""
+    """Unit embedding [1, E]; None where the pack has no identity network."""
+    classes: Mapping[str, float] = field(default_factory=dict)
+    """Class id -> probability; empty where the pack has no class predictor."""
 
 
 _CODES_BYTES = 1 << 20
@@ -58,16 +70,17 @@ def render(pack: Pack, inversion: Inversion, state: EditState) -> Frame:
     key = (pack.weights_hash, str(pack.device), inversion.id, tuple(edit.sha256 for edit in own))
     before = _unedited.get(key, lambda: (_prepare(pack, inversion, own), _CODES_BYTES + bytes_of(inversion.weight_differences)))
     if state.edited:
-        image = _edited(pack, before, state)
-        probabilities, identity = _judged(pack, image, own)
+        image = _edited(pack, inversion, before, state)
+        seen = _judged(pack, image, own)
     else:
-        image, probabilities, identity = inversion.reconstruction, before.probabilities, before.identity
+        image, seen = inversion.reconstruction, before.seen
     return Frame(
         state=state,
         image=image,
-        attributes=probabilities,
-        identity_similarity=_similarity(before.identity, identity, same=not state.edited),
+        attributes=seen.attributes,
+        identity_similarity=_similarity(before.seen.identity, seen.identity, same=not state.edited),
         render_ms=(time.perf_counter() - started) * 1000,
+        classes=seen.classes,
     )
 
 
@@ -75,20 +88,22 @@ def _prepare(pack: Pack, inversion: Inversion, own: Sequence[UserEdit]) -> _Uned
     w_plus = torch.from_numpy(inversion.w_plus.copy())[None].to(pack.device)
     differences = inversion.weight_differences
     return _Unedited(
-        tuned(pack.generator, differences) if differences else None, w_plus, *_judged(pack, inversion.reconstruction, own)
+        tuned(pack.generator, differences) if differences else None, w_plus, _judged(pack, inversion.reconstruction, own)
     )
 
 
-def _edited(pack: Pack, before: _Unedited, state: EditState) -> np.ndarray:
+def _edited(pack: Pack, inversion: Inversion, before: _Unedited, state: EditState) -> np.ndarray:
     """The edited picture, uint8 [R, R, 3], read-only."""
-    edits = applied_edits(pack, state, before.probabilities)
+    edits = applied_edits(pack, state, before.seen.attributes)
     generator = before.tuned_generator or pack.generator
     # Entered in every call, for it is kept per thread, and only around the arithmetic: weights that were read inside could
     # never take part in a gradient.
     with torch.inference_mode():
-        edited = composed(before.w_plus, edits)
+        w_plus = objects.retyped(pack, inversion, before.w_plus, before.seen.classes, state.object_edit)
+        edited = composed(w_plus, edits)
         painter = with_style_shifts(generator, edited.style_shifts)
-        image = to_uint8(painter.synthesis(edited.w_plus, noise_mode="const"))[0]
+        w_plus = objects.moved(pack, edited.w_plus, state.object_edit)
+        image = to_uint8(painter.synthesis(w_plus, noise_mode="const"))[0]
     image.flags.writeable = False
     return image
 
@@ -100,8 +115,8 @@ def _similarity(before: Tensor | None, after: Tensor | None, *, same: bool) -> f
     return 1.0 if same else float((after * before).sum())
 
 
-def _judged(pack: Pack, image: np.ndarray, own: Sequence[UserEdit]) -> tuple[dict[str, float], Tensor | None]:
-    """Attribute probabilities, and the identity embedding [1, E] where the pack has one, of a picture as the user sees it.
+def _judged(pack: Pack, image: np.ndarray, own: Sequence[UserEdit]) -> Seen:
+    """What the predictors say about a picture as the user sees it.
 
     Attributes of users' own edits, which the image predictor does not know, are read by the edits' latent classifiers from the
     code that the encoder gives of the picture.
@@ -115,4 +130,12 @@ def _judged(pack: Pack, image: np.ndarray, own: Sequence[UserEdit]) -> tuple[dic
             for edit in own:
                 probabilities[edit.id] = float(open_networks(edit, pack.device).classifier.probabilities(code))
         embedding = None if identity is None else identity(seen)
-        return probabilities, embedding
+    return Seen(probabilities, embedding, classes_of(pack, image))
+
+
+def classes_of(pack: Pack, image: np.ndarray) -> dict[str, float]:
+    """Class id -> calibrated probability in a picture uint8 [R, R, 3]; empty where the pack has no class predictor."""
+    if not pack.has("class_predictor"):
+        return {}
+    with torch.inference_mode():
+        return pack.class_predictor.class_table(to_tensor(np.array(image)).to(pack.device))

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from engines.editing.levels import present_level
-from engines.packs.manifest import Attribute
+from engines.packs.manifest import Attribute, ObjectClass
 
-__all__ = ["AttributeReading", "reading"]
+__all__ = ["AttributeReading", "ClassReading", "class_readings", "reading"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,23 @@ class AttributeReading:
     level_before: int | None = None
     """The most probable level of an ordered attribute, from 1; None for a plain one."""
     level_after: int | None = None
+
+
+@dataclass(frozen=True)
+class ClassReading:
+    """What the class predictor says about one class before and after an edit: calibrated probabilities."""
+
+    id: str
+    name: str
+    before: float
+    after: float
+
+
+def class_readings(
+    classes: Sequence[ObjectClass], before: Mapping[str, float], after: Mapping[str, float]
+) -> list[ClassReading]:
+    """The read-out of all classes in their order; empty where nothing predicts them."""
+    return [ClassReading(row.id, row.name, before[row.id], after[row.id]) for row in classes if row.id in before]
 
 
 def reading(attribute: Attribute, before: Mapping[str, float], after: Mapping[str, float]) -> AttributeReading:

@@ -6,15 +6,19 @@ import dataclasses
 import difflib
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from engines.core.errors import OptionError
 from engines.editing.families import DEFAULT_FAMILY
+from engines.session.object_edit import ObjectEdit
 
 __all__ = ["EditState", "EditStep", "Frame", "unknown_name"]
+
+
+_AS_IT_IS = ObjectEdit()
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,8 @@ class EditState:
     """The edit family of `alphas`."""
     steps: tuple[EditStep, ...] = ()
     """Edits made after `alphas`, one after the other in this order; without zeros, each with its family."""
+    object_edit: ObjectEdit = _AS_IT_IS
+    """What is changed of the object as a whole; in part before `alphas`, in part after all."""
 
     def __post_init__(self) -> None:
         pairs = [(str(name), _strength(name, alpha)) for name, alpha in self.alphas]
@@ -63,10 +69,10 @@ class EditState:
 
     @property
     def edited(self) -> bool:
-        return bool(self.alphas or self.steps)
+        return bool(self.alphas or self.steps or self.object_edit.edited)
 
     def canonical(self) -> dict[str, Any]:
-        """JSON of the state, the same for equal states; family and steps only where they are not the usual ones."""
+        """JSON of the state, the same for equal states; family, steps and object only where they are not the usual ones."""
         facts = {
             "pack": self.pack_id,
             "inversion": self.inversion_id,
@@ -78,6 +84,8 @@ class EditState:
             facts["family"] = self.family
         if self.steps:
             facts["steps"] = [dataclasses.asdict(step) for step in self.steps]
+        if self.object_edit.edited:
+            facts["object"] = self.object_edit.canonical()
         return facts
 
 
@@ -94,6 +102,8 @@ class Frame:
     """Cosine of the identity features of `image` and of the reconstruction; 1 is the same person. None for packs of other
     things than persons: there is no identity to compare."""
     render_ms: float
+    classes: Mapping[str, float] = field(default_factory=dict)
+    """Class id -> calibrated probability in `image`, of sum 1; empty where the pack has no class predictor."""
 
 
 def _strength(name: str, alpha: float) -> float:

@@ -32,10 +32,11 @@ __all__ = [
 ]
 
 
-def add_common_arguments(parser: argparse.ArgumentParser, *, steps: int | None, train_pictures: int = 24000) -> None:
+def add_common_arguments(parser: argparse.ArgumentParser, *, steps: int | None, train_pictures: int | None = 24000) -> None:
     """--steps, --minutes, --resume, --run, --pictures, --threads; --pack and --seed come from the command line itself.
 
     steps: the default; None for a training without steps, which has no --steps and --minutes.
+    train_pictures: the default; None for a training without renders, which has no --pictures.
     """
     if steps is None:
         parser.set_defaults(steps=None, minutes=None)
@@ -45,7 +46,10 @@ def add_common_arguments(parser: argparse.ArgumentParser, *, steps: int | None, 
         parser.add_argument("--minutes", type=float, default=None, help="stop after so many minutes of training")
     parser.add_argument("--resume", action="store_true", help="go on from the run's last checkpoint")
     parser.add_argument("--run", default=None, metavar="DIR", help="the run's folder (default: in the data folder)")
-    parser.add_argument("--pictures", type=int, default=train_pictures, help="rendered training pictures to use")
+    if train_pictures is None:
+        parser.set_defaults(pictures=0)
+    else:
+        parser.add_argument("--pictures", type=int, default=train_pictures, help="rendered training pictures to use")
     parser.add_argument("--threads", type=int, default=None, help="CPU threads (default: torch's own choice)")
     parser.set_defaults(default_steps=steps or 1)
 

@@ -202,6 +202,7 @@ def test_complete_packs_are_listed(tiny_packs_dir):
         "training_sample",
         "class_predictor",
         "box_detector",
+        "steering",
         *(row.kind for row in FAMILIES.values() if row.name != DEFAULT_FAMILY),
     )
     assert list(manifest.components) == [kind for kind in COMPONENTS if kind not in extras]

@@ -34,7 +34,7 @@ def levels_pack(tiny_pack, tmp_path, monkeypatch):
 def _at(monkeypatch, level: int) -> None:
     """Makes the predictor see this level, from 0, in every picture."""
     seen = {name: 0.9 if place == level else 0.1 for place, name in enumerate(TINY_ATTRIBUTES)}
-    monkeypatch.setattr(live, "_judged", lambda pack, image, own: (seen, None))
+    monkeypatch.setattr(live, "_judged", lambda pack, image, own: live.Seen(seen, None))
     # What other tests have left there was judged before.
     monkeypatch.setattr(live, "_unedited", BoundedCache(1 << 24))
 
