@@ -72,9 +72,9 @@ __all__ = [
     "CancelToken",
     "Cancelled",
     "ClassInfo",
+    "ClassReading",
     "EditState",
     "EditStep",
-    "ClassReading",
     "Face",
     "FamilyInfo",
     "Frame",
@@ -84,19 +84,21 @@ __all__ = [
     "InversionProgress",
     "LweError",
     "NoFaceError",
+    "ObjectEdit",
     "OptionError",
     "Pack",
-    "ObjectEdit",
     "PackError",
     "PackInfo",
     "PackNotFoundError",
     "Picture",
     "Progress",
+    "SteeringInfo",
     "TunedEntry",
     "UserEdit",
     "align",
     "check_edits",
     "check_method",
+    "classes_of",
     "clear_tuned",
     "export",
     "find_faces",
@@ -115,25 +117,25 @@ __all__ = [
     "remove_edit",
     "render",
     "report",
+    "report_classes",
     "surprise",
     "train_edit",
     "tuned_entries",
     "user_edits",
 ]
 
-    "report_classes",
 DEFAULT_METHOD = "encoder-refine"
 SMALL_FACE_SHARE = 0.7
 """A crop that has fewer picture pixels a side than this share of its own is said to be small."""
 POOR_FACTOR = 3.0
 """A reconstruction is said to be poor when its error is so many times the median of the encoder on held-out pictures."""
+_AS_IT_IS = ObjectEdit()
 
 
 @dataclass(frozen=True, eq=False)
 class AlignedPicture:
     """A picture brought into the position that the pack's networks know."""
 
-_AS_IT_IS = ObjectEdit()
     crop: np.ndarray
     """uint8 RGB [R, R, 3], R the pack's resolution."""
     alignment: Alignment
@@ -194,17 +196,17 @@ def align(pack: Pack, picture: Picture, face: Face | None) -> AlignedPicture:
     return AlignedPicture(crop, alignment, (width, height), warnings, box)
 
 
+def classes_of(pack: Pack, aligned: AlignedPicture) -> dict[str, float]:
+    """Class id -> calibrated probability of the object in a picture; empty for a pack without class predictor."""
+    return live.classes_of(pack, aligned.crop)
+
+
 def _object_in_picture(pack: Pack, crop: np.ndarray, alignment: Alignment) -> tuple[float, float, float, float] | None:
     """What the pack's box detector finds in the crop, in picture pixels; None where the pack has none."""
     box = found_box(pack, crop)
     if box is None:
         return None
     low, high = alignment.to_picture(np.array([box[:2], box[2:]]))
-def classes_of(pack: Pack, aligned: AlignedPicture) -> dict[str, float]:
-    """Class id -> calibrated probability of the object in a picture; empty for a pack without class predictor."""
-    return live.classes_of(pack, aligned.crop)
-
-
     return float(low[0]), float(low[1]), float(high[0]), float(high[1])
 
 
@@ -411,6 +413,7 @@ def check_edits(
     layers: tuple[int, int] | None = None,
     family: str = DEFAULT_FAMILY,
     steps: Sequence[EditStep] = (),
+    object_edit: ObjectEdit = _AS_IT_IS,
 ) -> None:
     """Raises OptionError for what is not there (an attribute, family, layers, a class) or a strength outside its range."""
     pack.check_family(family)
@@ -421,25 +424,26 @@ def check_edits(
         pack.check_family(step.family or family)
         _check_edit(pack, step.attribute, step.alpha, step.family or family)
         _check_layers(pack, step.layers)
+    objects.check_object_edit(pack, object_edit)
 
 
 def render(
     pack: Pack,
     inversion: Inversion,
-    object_edit: ObjectEdit = _AS_IT_IS,
     alphas: Mapping[str, float],
     *,
     layers: tuple[int, int] | None = None,
     family: str = DEFAULT_FAMILY,
     steps: Sequence[EditStep] = (),
+    object_edit: ObjectEdit = _AS_IT_IS,
 ) -> Frame:
     """The edited picture with what the predictors say about it. Pure: the same arguments give the same bytes.
 
     alphas: attribute id -> strength; positive adds, negative removes, 0 leaves as it is. With all zero the picture is
     `inversion.reconstruction`, bit for bit. layers: (first, end), the style layers ``first <= l < end`` that may change.
-    objects.check_object_edit(pack, object_edit)
     family: name of one of `pack_info(pack).families`, which edits. steps: edits that follow, one after the other in their
     order, each with layers (and, if it says so, a family) of its own; `layers` is not for them.
+    object_edit: what becomes of the object as a whole: truncation and class before these edits, shift and zoom after them.
     Raises OptionError (see :func:`check_edits`), and InversionFileError for an inversion of another pack.
     """
     _check_belongs(pack, inversion, "this inversion")
@@ -448,7 +452,6 @@ def render(
 
 
 def report(pack: Pack, inversion: Inversion, frame: Frame) -> list[AttributeReading]:
-    object_edit: ObjectEdit = _AS_IT_IS,
     """What changed, attribute by attribute, in the pack's order."""
     before = live.render(pack, inversion, _state(pack, inversion)).attributes
     own = [edit.attribute for edit in fitting_edits(pack.manifest, pack.user).values()]
@@ -456,7 +459,12 @@ def report(pack: Pack, inversion: Inversion, frame: Frame) -> list[AttributeRead
     both = [attribute for attribute in own if attribute.id in before and attribute.id in frame.attributes]
     return [reading(attribute, before, frame.attributes) for attribute in (*pack.manifest.attributes, *both)]
 
-    object_edit: what becomes of the object as a whole: truncation and class before these edits, shift and zoom after them.
+
+def report_classes(pack: Pack, inversion: Inversion, frame: Frame) -> list[ClassReading]:
+    """Of which class the object was and is, in the pack's order; empty for a pack without class predictor."""
+    before = live.render(pack, inversion, _state(pack, inversion)).classes
+    return class_readings(pack.manifest.classes, before, frame.classes)
+
 
 def export(
     pack: Pack,
@@ -473,12 +481,6 @@ def export(
         without a seam, inside the inversion's mask; mixed does so and keeps the photo's gradients where they are steeper. None
         is poisson for an inversion with a transform, else detail.
     Raises OptionError for another blend, and when the photo is not the one that the inversion was made from.
-def report_classes(pack: Pack, inversion: Inversion, frame: Frame) -> list[ClassReading]:
-    """Of which class the object was and is, in the pack's order; empty for a pack without class predictor."""
-    before = live.render(pack, inversion, _state(pack, inversion)).classes
-    return class_readings(pack.manifest.classes, before, frame.classes)
-
-
     """
     if picture is None or inversion.alignment is None or not paste_back:
         return frame.image
@@ -499,6 +501,7 @@ def _state(
     layers: tuple[int, int] | None = None,
     family: str = DEFAULT_FAMILY,
     steps: Sequence[EditStep] = (),
+    object_edit: ObjectEdit = _AS_IT_IS,
 ) -> EditState:
     tuned_id = inversion.id if inversion.weight_differences else None
     return EditState(pack.id, inversion.id, tuple((alphas or {}).items()), layers, tuned_id, family, tuple(steps), object_edit)
@@ -514,7 +517,6 @@ def _check_edit(pack: Pack, name: str, alpha: float, family: str) -> None:
     if not low <= alpha <= high:
         raise OptionError(f"{name}={alpha:g}: the strength must lie between {low:g} and {high:g}.")
     if name in own:
-    object_edit: ObjectEdit = _AS_IT_IS,
         return
     known = pack.manifest.editable_by(pack.family(family).attributes) if family != DEFAULT_FAMILY else attributes
     if name not in known:
