@@ -20,6 +20,7 @@ TABLE = {
         "whether edits still work on tuned generators, and what else tuning changed",
     ),
     "optimisers": ("engines.evaluation.optimisers", "loss against generator evaluations of the optimisers"),
+    "projection": ("engines.evaluation.projection", "optimisers and transforms on objects that lie anywhere (Table 1)"),
     "predictors": ("engines.evaluation.predictors", "accuracy of the attribute predictor"),
     "card": ("engines.evaluation.model_card", "the pack's MODEL_CARD.md, from its reports"),
 }

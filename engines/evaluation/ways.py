@@ -18,7 +18,7 @@ from engines.inversion.result import Inversion
 from engines.packs.load import Pack
 from engines.tuning.methods import METHODS
 
-__all__ = ["chosen_ways", "inverted", "ways_of"]
+__all__ = ["chosen_ways", "finished", "inverted", "ways_of"]
 
 
 def ways_of(pack: Pack) -> list[str]:
@@ -54,11 +54,16 @@ def inverted(
     options = InversionOptions(
         seconds=seconds, steps=steps, evaluations=evaluations, seed=seed, encoder_start=encoder_start, **told
     )
+    return finished(pack, crop, method, options)
+
+
+def finished(pack: Pack, crop: np.ndarray, method: str, options: InversionOptions) -> Inversion:
+    """The result of a method on an aligned picture uint8 [R, R, 3]."""
     result = None
     for record in METHODS[method](pack, np.array(crop), options, CancelToken()):
         result = record.result or result
     if result is None:
-        raise RuntimeError(f"{way} ended without a result")
+        raise RuntimeError(f"{method} ended without a result")
     return result
 
 

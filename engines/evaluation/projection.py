@@ -1,0 +1,182 @@
+"""``evaluate projection``: objects off-centre, of odd size and light, found by every optimiser (Huh et al. 2020, Table 1).
+
+All methods get the same number of pictures from the generator, and search the same space with the same mask, that of the
+pack's box detector. Runs are kept in the data folder as they come, by weights, set, space and number of evaluations: a second
+call makes only those that are missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, get_args
+
+import numpy as np
+import torch
+
+from engines.core.errors import OptionError
+from engines.core.paths import data_dir
+from engines.data.registry import DATA_SETS, set_with_attributes
+from engines.evaluation.picture_sets import chosen_names
+from engines.evaluation.projection_kept import KeptRuns
+from engines.evaluation.projection_report import write_projection_report
+from engines.evaluation.projection_runs import Case, Subject, outcome_of
+from engines.evaluation.projection_table import Table
+from engines.evaluation.setting import Setting, add_common_arguments
+from engines.inversion.objects import found_box
+from engines.inversion.options import Space, TransformSearch
+from engines.inversion.project import SEARCHES
+from engines.packs.registry import open_pack
+from engines.predictors.boxes import box_overlap
+
+__all__ = ["HELP", "add_arguments", "cases_of", "run"]
+
+HELP = "optimisers, transforms and starts against each other on objects off-centre, with the same number of evaluations"
+
+_METHODS = tuple(method.id for method in SEARCHES)
+_TRANSFORMS = get_args(TransformSearch)
+_STARTS = ("mean", "encoder")
+_ABLATIONS = ("class", "outside")
+_OUTSIDE_WEIGHTS = (0.0, 1.0)
+"""Beside the usual one."""
+_SHOWN = 6  # pictures on a sheet
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_common_arguments(parser, n=40)
+    parser.add_argument("--seeds", type=int, default=6, metavar="N", help="runs of every case on every picture (default 6)")
+    parser.add_argument(
+        "--evaluations", type=int, default=600, metavar="N", help="pictures the generator makes in a run (default 600)"
+    )
+    for name, known, what in (
+        ("methods", _METHODS, "optimisers"),
+        ("transforms", _TRANSFORMS, "transforms that are searched"),
+        ("starts", _STARTS, "where the latent starts"),
+        ("ablations", _ABLATIONS, "what is varied beside for the last method, transform and start, or none"),
+    ):
+        parser.add_argument(f"--{name}", default=",".join(known), metavar="A,…", help=f"{what} (default {','.join(known)})")
+    parser.add_argument("--space", choices=get_args(Space), default="z", help="the latent space that is searched (default z)")
+    parser.add_argument(
+        "--minutes", type=float, default=None, help="begin no run after so many minutes, and report what is whole by then"
+    )
+    parser.add_argument("--fresh", action="store_true", help="forget the runs that were kept")
+
+
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Writes the report; returns the figures that :mod:`engines.evaluation.projection_report` names."""
+    for name in ("seeds", "evaluations"):
+        if getattr(arguments, name) < 1:
+            raise OptionError(f"--{name} {getattr(arguments, name)}: at least one is needed.")
+    if arguments.minutes is not None and not arguments.minutes > 0:
+        raise OptionError(f"--minutes {arguments.minutes:g}: give a number above 0.")
+    if arguments.set is None:
+        arguments.set = _harder_set(arguments.pack)
+    decisive = ("seeds", "evaluations", "methods", "transforms", "starts", "ablations", "space")
+    setting = Setting.open(arguments, "evaluate projection", {name: getattr(arguments, name) for name in decisive})
+    _check_pack(setting, arguments.space)
+    main, ablations = cases_of(arguments, setting.pack.manifest.methods, conditional=bool(setting.pack.manifest.classes))
+    subjects = _subjects(setting, arguments.n)
+    kept = _kept(setting, arguments)
+    _run_missing(setting, kept, [*main, *ablations], subjects, arguments)
+    seeds = range(arguments.seed, arguments.seed + arguments.seeds)
+    outcomes = {(i, seed): kept.outcomes(i, seed) for i in range(len(subjects)) for seed in seeds}
+    table = Table.of(outcomes, [*main, *ablations], len(subjects), seeds)
+    pictures = {case: [kept.picture(i, seeds[0], case) for i in table.pictures if i < _SHOWN] for case in main}
+    return write_projection_report(setting, table, subjects, main, ablations, pictures, _detector_figures(subjects))
+
+
+def cases_of(arguments: argparse.Namespace, offered: Sequence[str], *, conditional: bool) -> tuple[list[Case], list[Case]]:
+    """The cases of the table, and those that vary one thing of its last case.
+
+    offered: methods that the pack has; conditional: whether it has classes. Raises OptionError for unknown names.
+    """
+    methods = chosen_names("methods", arguments.methods, [method for method in _METHODS if method in offered])
+    transforms = chosen_names("transforms", arguments.transforms, _TRANSFORMS)
+    starts = chosen_names("starts", arguments.starts, _STARTS)
+    varied = chosen_names("ablations", arguments.ablations, (*_ABLATIONS, "none"))
+    main = [
+        Case(method, transform, encoder=start == "encoder")
+        for start in starts
+        for transform in transforms
+        for method in methods
+    ]
+    last = main[-1]
+    ablations = []
+    if "class" in varied and conditional and arguments.space == "z":
+        ablations.append(replace(last, class_search=False))
+    if "outside" in varied:
+        ablations += [replace(last, outside_weight=weight) for weight in _OUTSIDE_WEIGHTS]
+    return main, ablations
+
+
+def _harder_set(pack_id: str) -> str:
+    """The set of the pack's pictures with objects anywhere, where there is one, else the pack's own."""
+    own = set_with_attributes(open_pack(pack_id).attribute_predictor.attributes).name
+    return f"{own}-ood" if f"{own}-ood" in DATA_SETS else own
+
+
+def _check_pack(setting: Setting, space: str) -> None:
+    """Raises OptionError for a pack that cannot be measured so."""
+    pack = setting.pack
+    if not pack.has("box_detector"):
+        raise OptionError(f"pack {pack.id} has no box detector: evaluate projection is for packs of objects.")
+    if space not in pack.manifest.latent.spaces:
+        raise OptionError(f"--space {space}: pack {pack.id} has {', '.join(pack.manifest.latent.spaces)}.")
+
+
+def _subjects(setting: Setting, n: int) -> list[Subject]:
+    """Raises OptionError for a set whose objects' rectangles are not known."""
+    found, pack = setting.subjects("test", n), setting.pack
+    if found.boxes is None:
+        raise OptionError(f"--set {found.data}: where its objects lie is not known.")
+    side = pack.manifest.resolution
+    ids = [row.id for row in pack.manifest.classes]
+    classes = [""] * n if found.classes is None else [ids[number] for number in found.classes]
+    return [
+        Subject(crop, tuple((side * box).tolist()), found_box(pack, crop) or (0.0, 0.0, float(side), float(side)), class_id)
+        for crop, box, class_id in zip(found.pictures, found.boxes, classes, strict=True)
+    ]
+
+
+def _kept(setting: Setting, arguments: argparse.Namespace) -> KeptRuns:
+    """The folder of what is known already, by all that decides a run beside case, picture and seed."""
+    deciding = (setting.pack.weights_hash, setting.rendered, arguments.space, arguments.evaluations)
+    name = hashlib.sha256("\n".join(map(str, deciding)).encode()).hexdigest()[:12]
+    folder = data_dir() / "evaluations" / setting.pack.id / f"projection-{name}"
+    if arguments.fresh:
+        shutil.rmtree(folder, ignore_errors=True)
+    return KeptRuns(folder)
+
+
+def _run_missing(
+    setting: Setting, kept: KeptRuns, cases: Sequence[Case], subjects: Sequence[Subject], arguments: argparse.Namespace
+) -> None:
+    seeds = range(arguments.seed, arguments.seed + arguments.seeds)
+    left = list(kept.missing(cases, len(subjects), seeds, shown=_SHOWN))
+    total, done, begun = sum(len(few) for *_, few in left), 0, time.monotonic()
+    if left:
+        # The first run also reads weights and warms the allocator up: not part of the seconds that are reported.
+        outcome_of(setting.pack, subjects[0], left[0][2][0], seed=0, evaluations=1, space=arguments.space)
+    for picture, seed, few in left:
+        for case in few:
+            if arguments.minutes is not None and time.monotonic() - begun >= 60 * arguments.minutes:
+                return
+            setting.stage("Projecting", done, total)
+            outcome, pixels = outcome_of(
+                setting.pack, subjects[picture], case, seed=seed, evaluations=arguments.evaluations, space=arguments.space
+            )
+            shown = picture < _SHOWN and seed == seeds[0]
+            kept.keep(picture, seed, case, outcome, pixels if shown else None)
+            done += 1
+    setting.stage("Projecting", total, total)
+
+
+def _detector_figures(subjects: Sequence[Subject]) -> dict[str, float]:
+    """How well the detector's rectangles, which the searches begin with, agree with the true ones."""
+    found, true = (torch.tensor([getattr(s, name) for s in subjects], dtype=torch.float64) for name in ("found", "box"))
+    overlap = box_overlap(found, true)[0].numpy()
+    return {"detector_iou_mean": float(overlap.mean()), "detector_iou_worst_tenth": float(np.quantile(overlap, 0.1))}

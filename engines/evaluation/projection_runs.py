@@ -1,0 +1,127 @@
+"""One projection of one picture whose object's place is known: how near the result comes.
+
+A run is measured in the picture, not in the generator's frame: the rounded picture that the generator made goes back through
+the inverse transform, is cut to the range of pictures, and is compared with the original inside the object's true rectangle;
+what it does not cover counts as mid grey.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from engines.evaluation.ways import finished
+from engines.imaging.convert import to_tensor, to_uint8
+from engines.inversion.options import InversionOptions, Space, TransformSearch
+from engines.inversion.result import Inversion
+from engines.inversion.transforms import Transform, transform_images
+from engines.losses.lpips_distance import perceptual_for
+from engines.losses.masked import masked_distance, masked_l1, masked_mse, rectangle_mask
+from engines.packs.load import Pack
+from engines.predictors.boxes import box_overlap
+
+__all__ = ["Case", "Outcome", "Subject", "measured_outcome", "outcome_of", "put_back"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A way of projecting: a row of the table."""
+
+    method: str
+    transform: TransformSearch
+    encoder: bool
+    """Whether the latent starts at the encoder's codes."""
+    class_search: bool = True
+    outside_weight: float = 0.3
+
+    @property
+    def key(self) -> str:
+        """A name that no other case has, fit for files."""
+        start = "encoder" if self.encoder else "mean"
+        return f"{self.method}-{self.transform}-{start}-{'class' if self.class_search else 'fixed'}-{self.outside_weight:g}"
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A picture and what is known about it."""
+
+    crop: np.ndarray
+    """uint8 [R, R, 3]."""
+    box: tuple[float, float, float, float]
+    """The object's true rectangle in pixels."""
+    found: tuple[float, float, float, float]
+    """The one that the pack's detector finds: what the search gets for a mask."""
+    class_id: str
+    """The true one."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Figures of one run; distances are inside the true rectangle."""
+
+    l1: float
+    """Mean absolute difference in [-1, 1]."""
+    l2: float
+    """Mean squared difference in [-1, 1]."""
+    perceptual: float
+    box_iou: float
+    """Of the object's rectangle in the generator's picture, brought back by the inverse transform, with the true one."""
+    class_right: float
+    """1 where the search began with the true class, else 0."""
+    evaluations: int
+    seconds: float
+
+
+def outcome_of(
+    pack: Pack, subject: Subject, case: Case, *, seed: int, evaluations: int, space: Space
+) -> tuple[Outcome, np.ndarray]:
+    """One run, and the picture uint8 [R, R, 3] that it puts back."""
+    options = InversionOptions(
+        evaluations=evaluations,
+        seed=seed,
+        space=space,
+        encoder_start=case.encoder,
+        class_search=case.class_search,
+        transform=case.transform,
+        mask=subject.found,
+        outside_weight=case.outside_weight,
+    )
+    return measured_outcome(pack, subject, finished(pack, subject.crop, case.method, options))
+
+
+def measured_outcome(pack: Pack, subject: Subject, inversion: Inversion) -> tuple[Outcome, np.ndarray]:
+    """The figures of a result, and the picture uint8 [R, R, 3] that it puts back."""
+    picture, side = put_back(inversion), subject.crop.shape[0]
+    perceptual, _ = perceptual_for(pack)
+    with torch.inference_mode():
+        image, target = (to_tensor(pixels).to(pack.device) for pixels in (picture, subject.crop))
+        mask = rectangle_mask(subject.box, side, outside=0.0).to(pack.device)
+        distances = (
+            masked_l1(image, target, mask),
+            masked_mse(image, target, mask),
+            masked_distance(perceptual, image, perceptual.features(target), mask),
+        )
+        painted = pack.box_detector(to_tensor(inversion.reconstruction).to(pack.device))[0].double().cpu().numpy()
+    there = _in_picture(painted, _transform_of(inversion))
+    overlap, _ = box_overlap(torch.from_numpy(there)[None], torch.tensor([subject.box], dtype=torch.float64) / side)
+    figures = [float(value) for value in (*distances, overlap)]
+    right = float(inversion.settings.get("class") == subject.class_id)
+    return Outcome(*figures, right, inversion.evaluations, inversion.seconds), picture
+
+
+def put_back(inversion: Inversion) -> np.ndarray:
+    """T^-1 of the generator's rounded picture, uint8 [R, R, 3]; mid grey where it does not reach."""
+    back = [_transform_of(inversion).inverse()]
+    return to_uint8(transform_images(to_tensor(inversion.reconstruction), back, beyond="grey"))[0]
+
+
+def _transform_of(inversion: Inversion) -> Transform:
+    return Transform() if inversion.transform is None else Transform.from_json(inversion.transform)
+
+
+def _in_picture(box: np.ndarray, transform: Transform) -> np.ndarray:
+    """A rectangle [4] of the generator's frame in the picture, both in shares of a side: p lies at S p + t."""
+    scale, shift = np.tile(transform.scale, 2), np.tile(transform.shift, 2)
+    return (scale * (2 * box - 1) + shift + 1) / 2

@@ -1,0 +1,263 @@
+"""Projections of objects whose place is known: figures of planted results, the table by hand, and the command on tiny runs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from engines.core.errors import OptionError
+from engines.core.paths import DATA_DIR_VARIABLE
+from engines.evaluation import projection
+from engines.evaluation.judges import samples
+from engines.evaluation.projection_kept import KeptRuns
+from engines.evaluation.projection_runs import Case, Outcome, Subject, measured_outcome, outcome_of, put_back
+from engines.evaluation.projection_table import Table
+from engines.evaluation.setting import Setting, Subjects
+from engines.imaging.convert import to_tensor, to_uint8
+from engines.inversion.result import Inversion
+from engines.inversion.transforms import Transform, transform_images
+
+ADAM, BASIN = Case("adam", "none", encoder=False), Case("basin-cma", "none", encoder=False)
+
+
+# ---- one run ----
+
+
+def _inversion(pack, crop: np.ndarray, made: np.ndarray, transform: Transform | None = None, **settings) -> Inversion:
+    return Inversion(
+        pack_id=pack.id,
+        pack_hash="0" * 16,
+        method="adam",
+        w_plus=np.zeros((8, 16), np.float32),
+        crop=crop,
+        reconstruction=made,
+        mse=0.0,
+        perceptual=0.0,
+        perceptual_kind="pack",
+        seconds=1.5,
+        steps=3,
+        warnings=(),
+        alignment=None,
+        seed=0,
+        evaluations=7,
+        settings=settings,
+        transform=None if transform is None else transform.to_json(),
+    )
+
+
+def test_figures_count_the_true_rectangle_alone(class_pack):
+    """A picture that differs by 51 levels (.4) in a quarter of the rectangle, and by all there is outside of it."""
+    crop = samples(class_pack, 1, seed=3)[0] // 2
+    made = 255 - crop
+    made[8:24, 8:24] = crop[8:24, 8:24]
+    made[8:16, 8:16] += 51
+    subject = Subject(crop, (8, 8, 24, 24), (0, 0, 32, 32), "box")
+    outcome, picture = measured_outcome(class_pack, subject, _inversion(class_pack, crop, made, **{"class": "box"}))
+    assert np.array_equal(picture, made)
+    assert outcome.l1 == pytest.approx(0.1, rel=1e-4) and outcome.l2 == pytest.approx(0.04, rel=1e-4)
+    assert (outcome.class_right, outcome.evaluations, outcome.seconds) == (1, 7, 1.5)
+    same, _ = measured_outcome(class_pack, subject, _inversion(class_pack, crop, crop, **{"class": "ball"}))
+    assert (same.l1, same.l2, same.class_right) == (0, 0, 0) and same.perceptual == pytest.approx(0, abs=1e-6)
+
+
+def test_the_rectangle_and_the_picture_go_back_through_the_inverse_transform(class_pack):
+    """A white rectangle in the generator's frame lies where T^-1 draws it, and so does the detector's rectangle."""
+    transform = Transform((0.5, 0.5), (0.25, -0.125), 0.0)
+    made = np.zeros((32, 32, 3), np.uint8)
+    made[8:24, 4:28] = 255
+    crop = to_uint8(transform_images(to_tensor(made), [transform.inverse()], beyond="grey"))[0]
+    ys, xs = np.nonzero(crop[..., 0] > 200)
+    true = (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1)
+    inversion = _inversion(class_pack, crop, made, transform)
+
+    class Pack:
+        device, perceptual = class_pack.device, class_pack.perceptual
+
+        @staticmethod
+        def box_detector(image: torch.Tensor) -> torch.Tensor:
+            return torch.tensor([[4 / 32, 8 / 32, 28 / 32, 24 / 32]])
+
+    outcome, picture = measured_outcome(Pack, Subject(crop, true, true, ""), inversion)
+    assert np.array_equal(picture, put_back(inversion)) and np.array_equal(picture, crop)
+    assert outcome.box_iou > 0.99 and outcome.l1 == 0
+    assert (crop == 128).any(), "grey beyond the frame"
+
+
+def test_a_run_has_the_evaluations_and_the_mask_that_it_is_given(class_pack):
+    crop = samples(class_pack, 1, seed=3)[0]
+    subject = Subject(crop, (8, 8, 24, 24), (6, 6, 26, 26), "ball")
+    case = Case("adam", "both", encoder=True, class_search=False)
+    outcome, picture = outcome_of(class_pack, subject, case, seed=1, evaluations=40, space="z")
+    again, _ = outcome_of(class_pack, subject, case, seed=1, evaluations=40, space="z")
+    assert 40 <= outcome.evaluations < 40 + 20 and picture.shape == crop.shape
+    assert replace(again, seconds=0) == replace(outcome, seconds=0)
+    other, _ = outcome_of(class_pack, subject, replace(case, outside_weight=0.0), seed=1, evaluations=40, space="z")
+    assert other.l1 != outcome.l1
+
+
+# ---- what is kept ----
+
+
+def _outcome(perceptual: float = 0.0) -> Outcome:
+    return Outcome(2 * perceptual, 3 * perceptual, perceptual, 0.5, 1.0, 10, 2.0)
+
+
+def test_what_is_missing_is_run_a_seed_after_the_other(tmp_path):
+    kept, picture = KeptRuns(tmp_path / "runs"), np.zeros((4, 4, 3), np.uint8)
+    assert [place[:2] for place in kept.missing([ADAM], 2, range(5, 7), shown=1)] == [(0, 5), (1, 5), (0, 6), (1, 6)]
+    kept.keep(1, 5, ADAM, _outcome(0.25), None)
+    kept.keep(0, 5, ADAM, _outcome(), None)
+    assert kept.outcomes(1, 5) == {ADAM.key: _outcome(0.25)}
+    assert list(kept.missing([ADAM, BASIN], 2, range(5, 6), shown=0)) == [(0, 5, [BASIN]), (1, 5, [BASIN])]
+    assert list(kept.missing([ADAM], 2, range(5, 6), shown=1)) == [(0, 5, [ADAM])], "its picture is to be shown"
+    kept.keep(0, 5, ADAM, _outcome(), picture)
+    assert list(kept.missing([ADAM], 2, range(5, 6), shown=1)) == [] and kept.picture(0, 5, ADAM).exists()
+
+
+def test_no_two_cases_share_a_name():
+    arguments = argparse.Namespace(
+        methods="adam,basin-cma", transforms="none,both", starts="mean,encoder", ablations="class,outside", space="z"
+    )
+    main, ablations = projection.cases_of(arguments, ["adam", "basin-cma"], conditional=True)
+    assert len(main) == 8 and main[-1] == Case("basin-cma", "both", encoder=True)
+    assert [(case.class_search, case.outside_weight) for case in ablations] == [(False, 0.3), (True, 0.0), (True, 1.0)]
+    assert len({case.key for case in (*main, *ablations)}) == 11
+    assert projection.cases_of(arguments, ["adam"] + ["basin-cma"], conditional=False)[1] == ablations[1:]
+
+
+# ---- the table ----
+
+
+def _table() -> Table:
+    perceptual = {ADAM: [[4.0, 6.0], [2.0, 8.0]], BASIN: [[1.0, 3.0], [2.0, 2.0]]}
+    outcomes = {
+        (i, seed): {case.key: _outcome(values[i][seed]) for case, values in perceptual.items()}
+        for i in (0, 1)
+        for seed in (0, 1)
+    }
+    return Table.of(outcomes, [ADAM, BASIN], 2, range(2))
+
+
+def test_means_are_over_all_and_bests_over_each_pictures_seeds():
+    row = _table().row(ADAM, seed=0)
+    assert (row["perceptual_mean"], row["perceptual_best"]) == (5, 3)
+    assert (row["l1_mean"], row["l2_best"], row["box_iou"], row["evaluations"], row["seconds"]) == (10, 9, 0.5, 10, 2)
+    assert row["perceptual_mean_interval"] == (5, 5), "both pictures' means are 5"
+    assert row["perceptual_best_interval"] == (2, 4)
+    assert (row["n"], row["seeds"], row["encoder"]) == (2, 2, False)
+
+
+def test_ratios_compare_cases_that_differ_in_one_thing():
+    (ratio,) = _table().ratios([ADAM, BASIN], seed=0)
+    assert (ratio["varied"], ratio["method"], ratio["against"], ratio["perceptual_ratio"]) == (
+        "method",
+        "basin-cma",
+        "adam",
+        0.4,
+    )
+    assert ratio["perceptual_ratio_interval"] == (0.4, 0.4), "2 of 5 for both pictures"
+
+
+def test_only_whole_seeds_count_and_before_the_first_only_whole_pictures():
+    row = {ADAM.key: _outcome(1.0), BASIN.key: _outcome(2.0)}
+    outcomes = {(0, 0): row, (1, 0): row, (0, 1): row, (1, 1): {ADAM.key: _outcome()}}
+    table = Table.of(outcomes, [ADAM, BASIN], 2, range(2))
+    assert (table.pictures, table.seeds) == ([0, 1], 1)
+    table = Table.of({(1, 0): row, (0, 0): {}}, [ADAM, BASIN], 2, range(2))
+    assert (table.pictures, table.seeds) == ([1], 1)
+    with pytest.raises(OptionError, match="No picture has all its runs yet"):
+        Table.of({(0, 0): {}}, [ADAM], 1, range(1))
+
+
+# ---- the command ----
+
+
+def _run(pack, tmp_path, monkeypatch, *words: str, n: int = 2) -> dict:
+    """The command on samples of the pack's own generator."""
+    pictures = samples(pack, n, seed=5)
+    boxes, classes = np.tile([0.25, 0.25, 0.75, 0.75], (n, 1)), np.arange(n) % 3
+    subjects = Subjects(pictures, np.zeros((n, 4), bool), [None] * n, pictures, "faces", classes, boxes)
+    monkeypatch.setattr(Setting, "subjects", lambda self, split, n: subjects)
+    monkeypatch.setenv(DATA_DIR_VARIABLE, str(tmp_path / "data"))
+    parser = argparse.ArgumentParser()
+    projection.add_arguments(parser)
+    arguments = parser.parse_args(["--n", str(n), "--evaluations", "20", *words])
+    vars(arguments).update(pack="tiny", seed=0, device="cpu", progress=lambda record: None, out=tmp_path / "report")
+    return projection.run(arguments)
+
+
+def test_the_command_measures_every_case_and_shows_them(class_pack, tmp_path, monkeypatch):
+    words = ("--seeds", "2", "--methods", "adam,basin-cma", "--transforms", "none,both", "--starts", "encoder")
+    result = _run(class_pack, tmp_path, monkeypatch, *words)
+    assert [(row["method"], row["transform"]) for row in result["rows"]] == [
+        ("adam", "none"),
+        ("basin-cma", "none"),
+        ("adam", "both"),
+        ("basin-cma", "both"),
+    ]
+    wanted = (
+        "method transform encoder l1_mean l1_best l2_mean l2_best perceptual_mean perceptual_best box_iou evaluations seconds n"
+    )
+    for row in result["rows"]:
+        assert set(wanted.split()) <= set(row) and (row["n"], row["seeds"], row["encoder"]) == (2, 2, True)
+        assert row["perceptual_best"] <= row["perceptual_mean"] and row["evaluations"] >= 20
+    assert [(row["class_search"], row["outside_weight"]) for row in result["ablations"]] == [
+        (True, 0.3),
+        (False, 0.3),
+        (True, 0.0),
+        (True, 1.0),
+    ]
+    assert {(row["varied"], row["against"]) for row in result["ratios"]} == {("method", "adam"), ("transform", "none")}
+    names = {path.name for path in (tmp_path / "report").iterdir()}
+    assert {"table.csv", "ablations.csv", "ratios.csv", "report.md", "result.json", "methods.png", "transforms.png"} <= names
+    header = (tmp_path / "report" / "table.csv").read_text("utf-8").splitlines()[0].split(",")
+    assert {"perceptual_mean_low", "perceptual_mean_high", "box_iou_low"} <= set(header)
+
+
+def test_what_was_measured_is_not_measured_again(class_pack, tmp_path, monkeypatch):
+    words = ("--seeds", "1", "--methods", "adam", "--transforms", "none", "--starts", "mean", "--ablations", "none")
+    first = _run(class_pack, tmp_path, monkeypatch, *words)
+
+    def never(*_args, **_kwargs):
+        raise AssertionError("it was known already")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(projection, "outcome_of", never)
+        assert _run(class_pack, tmp_path, monkeypatch, *words) == first
+        with pytest.raises(AssertionError):
+            _run(class_pack, tmp_path, monkeypatch, *words, "--fresh")
+    more = _run(class_pack, tmp_path, monkeypatch, *words[2:], "--seeds", "2")
+    assert more["rows"][0]["seeds"] == 2 and json.loads((tmp_path / "report" / "result.json").read_text())["result"] == more
+
+
+def test_time_ends_the_runs_and_what_is_whole_is_reported(class_pack, tmp_path, monkeypatch):
+    words = ("--seeds", "2", "--methods", "adam", "--transforms", "none", "--starts", "mean", "--ablations", "none")
+    clock = iter(range(0, 10_000, 30))
+    monkeypatch.setattr("engines.evaluation.projection.time.monotonic", lambda: float(next(clock)))
+    result = _run(class_pack, tmp_path, monkeypatch, *words, "--minutes", "2")
+    assert (result["rows"][0]["n"], result["rows"][0]["seeds"]) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--seeds", "0"), "--seeds 0: at least one"),
+        (("--minutes", "-1"), "--minutes -1: give a number above 0"),
+        (("--methods", "encoder"), "--methods encoder: name some of adam"),
+        (("--transforms", "none,none"), "--transforms none,none: name some of"),
+        (("--starts", "here"), "--starts here: name some of mean, encoder"),
+    ],
+)
+def test_bad_options_are_named(class_pack, tmp_path, monkeypatch, words, message):
+    with pytest.raises(OptionError, match=message):
+        _run(class_pack, tmp_path, monkeypatch, *words)
+
+
+def test_packs_without_a_box_detector_are_refused(tiny_pack, tmp_path, monkeypatch):
+    with pytest.raises(OptionError, match="pack tiny has no box detector"):
+        _run(tiny_pack, tmp_path, monkeypatch)
