@@ -27,6 +27,7 @@ LAYERS = {
     "training": 5,
     "evaluation": 5,
     "user_edits": 6,
+    "experiments": 6,
     "api": 7,
     "cli": 8,
     "__main__": 9,

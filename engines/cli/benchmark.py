@@ -13,6 +13,7 @@ TABLE = {
     "live": ("engines.evaluation.benchmarks.live", "one edited frame with its readings"),
     "render": ("engines.evaluation.benchmarks.render", "rendering of labelled pictures"),
     "inversion": ("engines.evaluation.benchmarks.inversion", "the inversion methods"),
+    "lw": ("engines.experiments.lw_cost", "training of Latent Wasserstein maps, against number of codes and code size"),
 }
 
 

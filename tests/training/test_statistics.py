@@ -52,3 +52,17 @@ def test_the_face_weighs_more_than_the_corners_and_the_mean_is_one():
     weight = face_weight_map(points, 128)[0, 0]
     assert abs(float(weight.mean()) - 1) < 1e-5
     assert weight[66, 50] > weight[84, 63] > weight[5, 5]
+
+
+def test_large_sets_of_codes_have_the_same_leading_factors(monkeypatch):
+    """By random projection where the exact decomposition would take minutes: here both are made of one small set."""
+    deviations = torch.linspace(1, 0, 60).pow(3) + 0.01
+    codes = (torch.randn(300, 60, generator=torch_generator(4)) * deviations).view(300, 6, 10)
+    exact = latent_statistics(torch.zeros(10), codes, rank=12)["w_plus_factors"]
+    monkeypatch.setattr("engines.training.statistics._EXACT_SIDE", 10)
+    monkeypatch.setattr("engines.training.statistics._OVERSAMPLING", 8)
+    found = latent_statistics(torch.zeros(10), codes, rank=12)["w_plus_factors"]
+    assert found.shape == exact.shape
+    torch.testing.assert_close(found.norm(dim=1), exact.norm(dim=1), rtol=1e-3, atol=0)
+    torch.testing.assert_close(found.T @ found, exact.T @ exact, rtol=0, atol=5e-3)
+    assert torch.equal(found, latent_statistics(torch.zeros(10), codes, rank=12)["w_plus_factors"]), "always the same draw"

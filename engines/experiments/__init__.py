@@ -1,0 +1,1 @@
+"""Trainings that are made to be measured: what parts of a method do, and what it costs."""
