@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from scipy.optimize import linear_sum_assignment
+from scipy.optimize import linear_sum_assignment, linprog
 
 from engines.core.rng import torch_generator
 from engines.losses.sinkhorn import attribute_features, sinkhorn_divergence
@@ -27,6 +27,28 @@ def test_small_blur_gives_the_exact_transport_cost(seed):
     rows, columns = linear_sum_assignment(cost)
     ours = sinkhorn_divergence(x, y, blur=0.01, scaling=0.95).item()
     assert ours == pytest.approx(cost[rows, columns].mean(), rel=0.01)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_small_blur_gives_the_exact_cost_of_weighted_clouds(seed):
+    """Eq. 3 as the linear programme that it is, over all transport matrices with the masses as margins."""
+    x, y = _cloud(seed, 7), _cloud(seed + 20, 9) - 0.5
+    a, b = (torch.rand(n, generator=torch_generator(seed, n), dtype=torch.float64) + 0.1 for n in (7, 9))
+    a, b = a / a.sum(), b / b.sum()
+    margins = np.vstack([np.kron(np.eye(7), np.ones(9)), np.kron(np.ones(7), np.eye(9))])
+    exact = linprog(_half_squared(x, y).ravel(), A_eq=margins, b_eq=np.concatenate([a, b])).fun
+    ours = sinkhorn_divergence(x, y, x_weights=a, y_weights=b, blur=0.01, scaling=0.99).item()
+    assert ours == pytest.approx(exact, rel=0.01)
+
+
+def test_the_attribute_cost_is_transported_exactly():
+    """Eq. 5 as a transport: the best matching by the printed cost, which the scaled features never write down."""
+    a, b = _cloud(7, 20, 5), _cloud(8, 20, 5) + 0.7
+    relevance = torch.tensor([1.0, 0.25, 0.0, 0.5, 0.9], dtype=torch.float64)
+    cost = 0.5 * (np.square(a.numpy()[:, None] - b.numpy()[None]) * relevance.numpy()).sum(-1)
+    exact = cost[linear_sum_assignment(cost)].mean()
+    features = [attribute_features(logits, relevance) for logits in (a, b)]
+    assert sinkhorn_divergence(*features, blur=0.01, scaling=0.95).item() == pytest.approx(exact, rel=0.01)
 
 
 def test_masses_count_like_repeated_points():

@@ -48,6 +48,18 @@ def test_printed_weights_by_hand():
     np.testing.assert_allclose(weights.target, np.array([1] * 4 + [0] * 2) / 4)
 
 
+@pytest.mark.parametrize("weighting", ["target-matched", "printed"])
+def test_weights_are_those_of_a_loop_that_counts(weighting):
+    source, target = np.random.random((60, 3)) < 0.4, np.random.random((45, 3)) < 0.6
+    expected = []
+    for sample in source:
+        n_s = sum(1 for other in source if list(other) == list(sample))
+        n_t = sum(1 for other in target if list(other) == list(sample))
+        expected.append(0.0 if n_t == 0 else n_t / n_s if weighting == "target-matched" else 1 / (n_t * n_s))
+    found = sample_weights(source, target, weighting)
+    np.testing.assert_allclose(found.source, np.array(expected) / sum(expected))
+
+
 def test_uniform_weights_and_no_attributes():
     for weights in (sample_weights(SOURCE, TARGET, "uniform"), sample_weights(SOURCE[:, :0], TARGET[:, :0], "printed")):
         np.testing.assert_allclose(weights.source, 1 / 7)
