@@ -15,6 +15,10 @@ TABLE = {
     "edits": ("engines.evaluation.edits", "what edits change, keep, and how near they come to the true counterfactual"),
     "photos": ("engines.evaluation.photo_edits", "edits of real photographs, pasted back"),
     "digits": ("engines.evaluation.digits", "steps between levels that the image classifier confirms (Table 2)"),
+    "realism": (
+        "engines.evaluation.realism",
+        "how far edits move codes, and whether these still look like real ones (Figure 2)",
+    ),
     "editability": (
         "engines.evaluation.editability",
         "whether edits still work on tuned generators, and what else tuning changed",

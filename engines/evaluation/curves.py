@@ -22,6 +22,8 @@ class Line:
     label: str
     x: Sequence[float]
     y: Sequence[float]
+    band: tuple[Sequence[float], Sequence[float]] | None = None
+    """Lower and upper ends of an interval around every y, drawn as a shade."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,8 @@ class Chart:
     x_label: str
     y_label: str
     lines: Sequence[Line]
-    scale: Literal["share", "log"] = "share"
-    """share: y runs from 0 to 1. log: both axes are logarithmic and as long as the lines."""
+    scale: Literal["share", "log", "plain"] = "share"
+    """share: y runs from 0 to 1. log: both axes are logarithmic and as long as the lines. plain: linear, as long as these."""
 
 
 def draw_charts(charts: Sequence[Chart], *, columns: int, panel_px: int = 260) -> np.ndarray:
@@ -54,12 +56,14 @@ def draw_charts(charts: Sequence[Chart], *, columns: int, panel_px: int = 260) -
             # One colour a label in all panels, also where a panel lacks some of the lines.
             colour = f"C{labels.index(line.label) % 10}"
             axes.plot(line.x, line.y, color=colour, marker=".", markersize=4, linewidth=1.2, label=line.label)
+            if line.band is not None:
+                axes.fill_between(line.x, *line.band, color=colour, alpha=0.2, linewidth=0)
         axes.set_title(chart.title, fontsize=9)
         axes.set_xlabel(chart.x_label, fontsize=8)
         axes.set_ylabel(chart.y_label, fontsize=8)
         if chart.scale == "share":
             axes.set_ylim(-0.03, 1.03)
-        else:
+        elif chart.scale == "log":
             axes.set_xscale("log")
             axes.set_yscale("log")
         axes.tick_params(which="both", labelsize=7)

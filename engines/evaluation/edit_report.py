@@ -15,7 +15,7 @@ from engines.evaluation.report import ReportFolder, flat
 from engines.evaluation.setting import Setting
 from engines.imaging.grids import picture_grid
 
-__all__ = ["write_edit_report"]
+__all__ = ["family_charts", "write_edit_report"]
 
 _EXAMPLE_LABELS = ("picture", "reconstruction", "edited", "truth")
 """The first one gives way to the edit's name."""
@@ -79,15 +79,7 @@ def _comparison(report: ReportFolder, curves: Sequence[EditCurve], result: dict[
     report.heading("Families compared over ten strengths from d to 2d")
     report.table([{key.replace("_interval", " 95 %"): value for key, value in row.items()} for row in table])
     report.text(_COMPARISON)
-    means = [row for row in rows if row["attribute"] == "mean"]
-    charts = []
-    for measure in ("attribute_preservation", "identity"):
-        lines = []
-        for row in table:
-            own = [mean for mean in means if mean["family"] == row["family"]]
-            lines.append(Line(row["family"], [mean["target_change"] for mean in own], [mean[measure] for mean in own]))
-        if any(np.isfinite(line.y).any() for line in lines):
-            charts.append(Chart("mean over attributes", "target change", measure.replace("_", " "), lines))
+    charts = family_charts(rows)
     report.picture("families", draw_charts(charts, columns=2, panel_px=360), "Families from d to 2d, mean over all edits.")
     for row in table:
         figures = {key: value for key, value in row.items() if key != "family"}
@@ -102,6 +94,20 @@ def _comparison(report: ReportFolder, curves: Sequence[EditCurve], result: dict[
             "best_distance_interval": best["counterfactual_distance_interval"],
             "curve": points,
         }
+
+
+def family_charts(rows: Sequence[Mapping[str, Any]]) -> list[Chart]:
+    """What families keep against what they change, from the lines of ``mean`` among `rows` (see `curve_rows`)."""
+    means = [row for row in rows if row["attribute"] == "mean"]
+    charts = []
+    for measure in ("attribute_preservation", "identity"):
+        lines = []
+        for family in dict.fromkeys(row["family"] for row in means):
+            own = [mean for mean in means if mean["family"] == family]
+            lines.append(Line(family, [mean["target_change"] for mean in own], [mean[measure] for mean in own]))
+        if any(np.isfinite(line.y).any() for line in lines):
+            charts.append(Chart("mean over attributes", "target change", measure.replace("_", " "), lines))
+    return charts
 
 
 def _row(attribute: str, direction: str, family: str, figures: Mapping[str, Any]) -> dict[str, Any]:

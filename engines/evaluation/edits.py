@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ from engines.evaluation.ways import inverted
 from engines.packs.load import Pack
 from engines.packs.registry import open_pack
 
-__all__ = ["HELP", "add_arguments", "chosen_attributes", "run"]
+__all__ = ["HELP", "Job", "add_arguments", "chosen_attributes", "curves_from_d", "edit_jobs", "inverted_sources", "run"]
 
 HELP = "target change, preservation, identity and distance to the true counterfactual of every edit"
 
@@ -36,7 +37,7 @@ _FAMILY = re.compile(r"[A-Za-z0-9_-]+\*?")
 
 
 @dataclass(frozen=True, eq=False)
-class _Job:
+class Job:
     """One attribute and direction, the pictures to edit, and their true counterfactuals."""
 
     attribute: str
@@ -103,8 +104,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     families = _own(arguments.families, setting.pack)
     families |= _compared(arguments.compare, setting.pack, attributes, taken=tuple(families))
     layers = _layers(arguments.layers, families, setting.pack.manifest.latent.layers)
-    sources = _sources(setting, judges, arguments)
-    jobs, without_pictures = _jobs(sources, judges, attributes, arguments.per_attribute)
+    sources = inverted_sources(setting, judges, n=arguments.n, method=arguments.method)
+    jobs, without_pictures = edit_jobs(sources, judges, attributes, arguments.per_attribute)
     render_flips(
         [flip for job in jobs for flip in job.flips],
         processes=arguments.processes,
@@ -116,7 +117,10 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         # Every edit shows another person, whoever comes next.
         verdicts += _verdicts(setting, judges, sources, families, layers, job, index % len(job.chosen), arguments)
     setting.stage("Judging edits", len(jobs), len(jobs))
-    curves = _curves(setting, judges, sources, families, layers, jobs, verdicts, arguments.rate) if arguments.families else []
+    curves: list[EditCurve] = []
+    if arguments.families:
+        sweeps = {name: [(v.attribute, v.sweep) for v in verdicts if v.family == name] for name in families}
+        curves = curves_from_d(setting, judges, sources, families, jobs, sweeps, arguments.rate, layers=layers)
     return write_edit_report(setting, verdicts, curves, families=list(families), without_pictures=without_pictures)
 
 
@@ -141,21 +145,25 @@ def _layers(texts: Sequence[str], families: Iterable[str], count: int) -> dict[s
     return found
 
 
-def _curves(
+def curves_from_d(
     setting: Setting,
     judges: Judges,
     sources: Sources,
-    families: dict[str, EditFamily],
-    layers: dict[str, tuple[int, int]],
-    jobs: Sequence[_Job],
-    verdicts: Sequence[Verdict],
+    families: Mapping[str, EditFamily],
+    jobs: Sequence[Job],
+    sweeps: Mapping[str, Sequence[tuple[str, list[dict[str, float]]]]],
     rate: float,
+    *,
+    layers: Mapping[str, tuple[int, int]] = MappingProxyType({}),
 ) -> list[EditCurve]:
-    """The curves from d to 2d of the edits that every family has."""
+    """The curves from d to 2d of the edits that every family has.
+
+    sweeps: family -> attribute and sweep of every edit, which say where the mean target change reaches `rate`: a family's d.
+    """
     shared = [job for job in jobs if all(job.attribute in maps.attributes for maps in families.values())]
     names = {job.attribute for job in shared}
     starts = {
-        family: first_strength([v.sweep for v in verdicts if v.family == family and v.attribute in names], rate)
+        family: first_strength([points for attribute, points in sweeps[family] if attribute in names], rate)
         for family in families
     }
     curves = []
@@ -202,21 +210,22 @@ def chosen_attributes(names: str | None, setting: Setting) -> list[str]:
     return chosen
 
 
-def _sources(setting: Setting, judges: Judges, arguments: argparse.Namespace) -> Sources:
-    method, offered = arguments.method, setting.pack.manifest.methods
+def inverted_sources(setting: Setting, judges: Judges, *, n: int, method: str = "encoder") -> Sources:
+    """The first `n` test pictures and their codes. Raises OptionError for a method that the pack does not offer."""
+    offered = setting.pack.manifest.methods
     if method not in offered:
         raise OptionError(f"--method {method}: pack {setting.pack.id} offers {', '.join(offered)}.")
-    subjects = setting.subjects("test", arguments.n)
+    subjects = setting.subjects("test", n)
     if method == "encoder":
         return sources_of(judges, subjects, judges.codes(subjects.pictures))
     codes = []
     for index, crop in enumerate(subjects.pictures):
         setting.stage(f"Inverting with {method}", index, len(subjects.pictures))
-        codes.append(inverted(setting.pack, crop, method, seconds=None, steps=None, seed=arguments.seed).w_plus)
+        codes.append(inverted(setting.pack, crop, method, seconds=None, steps=None, seed=setting.provenance.seed).w_plus)
     return sources_of(judges, subjects, np.stack(codes))
 
 
-def _jobs(sources: Sources, judges: Judges, attributes: list[str], per_attribute: int) -> tuple[list[_Job], list[str]]:
+def edit_jobs(sources: Sources, judges: Judges, attributes: Sequence[str], per_attribute: int) -> tuple[list[Job], list[str]]:
     """What there is to judge, and the names of the edits that no picture can take."""
     jobs, without_pictures = [], []
     for attribute in attributes:
@@ -227,7 +236,7 @@ def _jobs(sources: Sources, judges: Judges, attributes: list[str], per_attribute
                 Flip(sources.subjects.data, sources.subjects.records[i], attribute, direction == "add") for i in chosen
             )
             if flips:
-                jobs.append(_Job(attribute, direction, chosen, flips))
+                jobs.append(Job(attribute, direction, chosen, flips))
             else:
                 without_pictures.append(f"{attribute} ({direction})")
     return jobs, without_pictures
@@ -239,7 +248,7 @@ def _verdicts(
     sources: Sources,
     families: dict[str, EditFamily],
     layers: dict[str, tuple[int, int]],
-    job: _Job,
+    job: Job,
     shown: int,
     arguments: argparse.Namespace,
 ) -> list[Verdict]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ __all__ = [
     "edit_curve",
     "family_means",
     "first_strength",
+    "interval",
     "means_over_edits",
     "strengths",
 ]
@@ -37,16 +39,16 @@ _RESAMPLES = 1000
 
 @dataclass(frozen=True, eq=False)
 class EditCurve:
-    """One edit of one family at ten strengths."""
+    """One edit of one family at S strengths; ten of them for Figure 4."""
 
     attribute: str
     direction: str
     family: str
     alphas: tuple[float, ...]
     values: Mapping[str, np.ndarray]
-    """Measure -> [10, P] over all P sources; NaN where a source is not judged."""
-    unedited_distance: np.ndarray
-    """Distance [P] of the unedited reconstruction to the truth, NaN alike."""
+    """Measure -> [S, P] over all P sources; NaN where a source is not judged."""
+    unedited_distance: np.ndarray | None = None
+    """Distance [P] of the unedited reconstruction to the truth, NaN alike; None where no truth is known."""
 
 
 def first_strength(sweeps: Sequence[Sequence[Mapping[str, float]]], rate: float) -> float:
@@ -82,12 +84,16 @@ def edit_curve(
     truths: np.ndarray,
     family: str,
     alphas: Sequence[float],
+    groups: Mapping[str, np.ndarray] = MappingProxyType({}),
 ) -> EditCurve:
-    """What the edit does to the sources `chosen` [m] at every strength; truths uint8 [m, R, R, 3]."""
+    """What the edit does to the sources `chosen` [m] at every strength; truths uint8 [m, R, R, 3].
+
+    groups: further measures, the preservation of these attributes bool [K] alone.
+    """
     k, wanted = judges.attributes.index(edit.attribute), edit.direction == "add"
     untied, _ = other_attributes(judges.pack.manifest, judges.attributes, edit.attribute)
     before, reconstruction = sources.probabilities[chosen], sources.reconstructions[chosen]
-    values = {measure: np.full((len(alphas), len(sources.codes)), np.nan) for measure in MEASURES}
+    values = {measure: np.full((len(alphas), len(sources.codes)), np.nan) for measure in (*MEASURES, *groups)}
     changeable = (before[:, k] > 0.5) != wanted
     for row, alpha in enumerate(alphas):
         edited = edit.pictures(judges, sources.codes[chosen], alpha)
@@ -96,6 +102,8 @@ def edit_curve(
         values["attribute_preservation"][row, chosen] = attribute_preservation(before, after, untied)
         values["identity"][row, chosen] = judges.identity_similarity(reconstruction, edited)
         values["counterfactual_distance"][row, chosen] = squared_difference(edited, truths)
+        for name, others in groups.items():
+            values[name][row, chosen] = attribute_preservation(before, after, others)
     unedited = np.full(len(sources.codes), np.nan)
     unedited[chosen] = squared_difference(reconstruction, truths)
     return EditCurve(edit.attribute, edit.direction, family, tuple(alphas), values, unedited)
@@ -125,16 +133,17 @@ def best_match(curve: EditCurve) -> int:
 
 def curve_rows(curves: Sequence[EditCurve], *, seed: int) -> list[dict[str, Any]]:
     """One line an edit, family and strength, with intervals, and the lines of ``mean`` over the edits of a family."""
+    measures = tuple(curves[0].values) if curves else ()
     rows = []
     for curve in curves:
         for j, alpha in enumerate(curve.alphas):
             line = {"attribute": curve.attribute, "direction": curve.direction, "family": curve.family, "alpha": alpha}
-            rows.append(line | _figures({m: curve.values[m][j][None] for m in MEASURES}, seed))
+            rows.append(line | _figures({m: curve.values[m][j][None] for m in measures}, seed))
     for family in dict.fromkeys(curve.family for curve in curves):
         own = [curve for curve in curves if curve.family == family]
         for j, alpha in enumerate(own[0].alphas):
             line = {"attribute": "mean", "direction": "both", "family": family, "alpha": alpha}
-            rows.append(line | _figures({m: np.stack([c.values[m][j] for c in own]) for m in MEASURES}, seed))
+            rows.append(line | _figures({m: np.stack([c.values[m][j] for c in own]) for m in measures}, seed))
     return rows
 
 
@@ -153,19 +162,22 @@ def family_means(curves: Sequence[EditCurve], *, seed: int) -> list[dict[str, An
         best_alpha = float(np.mean([curve.alphas[best_match(curve)] for curve in own]))
         row: dict[str, Any] = {"family": family, "d": own[0].alphas[0], "best_alpha": best_alpha, "edits": len(own)}
         for name, means in drawn[family].items():
-            row[name], row[f"{name}_interval"] = float(means[0]), _interval(means)
-        for name in (*MEASURES[:3], "best_distance"):
+            row[name], row[f"{name}_interval"] = float(means[0]), interval(means)
+        for name in (name for name in drawn[family] if name != "unedited_distance"):
             less = drawn[family][name] - first[name]
-            row[f"{name}_less_first"], row[f"{name}_less_first_interval"] = float(less[0]), _interval(less)
+            row[f"{name}_less_first"], row[f"{name}_less_first_interval"] = float(less[0]), interval(less)
         rows.append(row)
     return rows
 
 
 def _drawn_means(curves: Sequence[EditCurve], seed: int) -> dict[str, np.ndarray]:
     """Bootstrap means over the edits of one family: of the measures over all strengths, and of the distances."""
-    tables = {measure: np.stack([curve.values[measure].mean(axis=0) for curve in curves]) for measure in MEASURES[:3]}
+    rates = [measure for measure in curves[0].values if measure != "counterfactual_distance"]
+    tables = {measure: np.stack([curve.values[measure].mean(axis=0) for curve in curves]) for measure in rates}
     tables["best_distance"] = np.stack([curve.values["counterfactual_distance"][best_match(curve)] for curve in curves])
-    tables["unedited_distance"] = np.stack([curve.unedited_distance for curve in curves])
+    unknown = np.full(tables["best_distance"].shape[1], np.nan)
+    distances = [unknown if curve.unedited_distance is None else curve.unedited_distance for curve in curves]
+    tables["unedited_distance"] = np.stack(distances)
     return {name: means_over_edits(table, seed=seed) for name, table in tables.items()}
 
 
@@ -173,11 +185,11 @@ def _figures(tables: Mapping[str, np.ndarray], seed: int) -> dict[str, Any]:
     line: dict[str, Any] = {}
     for name, table in tables.items():
         means = means_over_edits(table, seed=seed)
-        line[name], line[f"{name}_interval"] = float(means[0]), _interval(means)
+        line[name], line[f"{name}_interval"] = float(means[0]), interval(means)
     return line
 
 
-def _interval(means: np.ndarray) -> tuple[float, float]:
+def interval(means: np.ndarray) -> tuple[float, float]:
     """95 % percentile interval of the resampled ones; (NaN, NaN) where there are none."""
     drawn = means[1:][np.isfinite(means[1:])]
     if not len(drawn):
