@@ -10,9 +10,10 @@ import gradio as gr
 
 from editor_app import texts
 from editor_app.editor import Editor
-from editor_app.handlers import http, jobs, kept, live
+from editor_app.handlers import http, jobs, kept, live, own
 from editor_app.panels.attributes import attributes_panel
 from editor_app.panels.header import header_panel
+from editor_app.panels.new_attribute import new_attribute_panel
 from editor_app.panels.result import result_panel
 from editor_app.panels.source import source_panel
 from engines.api import DEFAULT_METHOD, LweError
@@ -32,7 +33,9 @@ def build(editor: Editor) -> gr.Blocks:
         with gr.Row(elem_id="lwe-columns"):
             source_panel(editor.info, editor.examples, _default_method(editor))
             result = result_panel(_server_functions(editor))
-            attributes_panel(editor.info)
+            with gr.Column():
+                attributes_panel(editor.info)
+                new_attribute_panel(editor.info)
         _wire_jobs(editor, result)
         _add_endpoints(editor)
         page.unload(_forgetter(editor))
@@ -47,7 +50,7 @@ def _default_method(editor: Editor) -> str:
 def _server_functions(editor: Editor) -> list[Callable[[Any], Any]]:
     """Gradio calls them by their names, with the one argument that the page's script gives."""
 
-    def own(arguments: Any) -> object:
+    def session_of(arguments: Any) -> object:
         """The session hash that the page's script gives; anything where a stranger calls."""
         return arguments[0] if isinstance(arguments, list) and arguments else None
 
@@ -61,18 +64,34 @@ def _server_functions(editor: Editor) -> list[Callable[[Any], Any]]:
         return live.download(editor, arguments)
 
     def cancel(arguments: Any) -> None:
-        jobs.cancel_job(editor, own(arguments))
+        jobs.cancel_job(editor, session_of(arguments))
 
     def alive(arguments: Any) -> dict[str, int]:
-        return {"revision": jobs.job_revision(editor, own(arguments))}
+        return {"revision": jobs.job_revision(editor, session_of(arguments))}
 
     def stored(arguments: Any) -> dict[str, Any]:
         return kept.stored()
 
     def forget(arguments: Any) -> dict[str, Any]:
-        return kept.forget(editor, own(arguments))
+        return kept.forget(editor, session_of(arguments))
 
-    return [paint, before, download, cancel, alive, stored, forget]
+    def edits(arguments: Any) -> dict[str, Any]:
+        return own.own_edits(editor, arguments)
+
+    def train(arguments: Any) -> dict[str, Any]:
+        return own.start(editor, arguments)
+
+    def training(arguments: Any) -> dict[str, Any]:
+        return own.look(editor, arguments)
+
+    def stop_training(arguments: Any) -> dict[str, Any]:
+        return own.stop(editor, arguments)
+
+    def remove_edit(arguments: Any) -> dict[str, Any]:
+        return own.remove(editor, arguments)
+
+    jobs_and_pictures = [paint, before, download, cancel, alive, stored, forget]
+    return [*jobs_and_pictures, edits, train, training, stop_training, remove_edit]
 
 
 def _wire_jobs(editor: Editor, result: gr.HTML) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from editor_app import texts
 from editor_app.downloads import Downloads
 from editor_app.examples import Example
 from editor_app.sessions import Sessions
+from editor_app.trainings import Trainings
 from editor_app.turns import Turns
-from engines.api import Pack, PackInfo, open_pack
+from engines.api import OptionError, Pack, PackInfo, open_pack
 
 __all__ = ["Editor"]
 
@@ -28,6 +31,7 @@ class Editor:
     sessions: Sessions = field(default_factory=Sessions)
     turns: Turns = field(default_factory=Turns)
     downloads: Downloads = field(default_factory=Downloads)
+    trainings: Trainings = field(default_factory=Trainings)
     live_slots: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(LIVE_SLOTS))
     """More edits at once than cores would make each of them late."""
 
@@ -36,7 +40,26 @@ class Editor:
         """The weights; read when first asked for, then shared."""
         return open_pack(self.info.id)
 
+    def pack_for(self, user: str | None) -> Pack:
+        """The pack with the edits of the user who holds this secret, beside those of the program's owner."""
+        return open_pack(self.info.id, user=user)
+
+    def uploaded(self, path: str) -> Path:
+        """The path of an upload. The page tells it, and a path can be made up: only what was uploaded may be opened.
+
+        Raises OptionError for any other.
+        """
+        try:
+            found = Path(path).resolve()
+            inside = found.is_relative_to(Path(self.upload_dir).resolve()) and found.is_file()
+        except (OSError, ValueError):
+            inside = False
+        if not inside:
+            raise OptionError(texts.NOT_UPLOADED)
+        return found
+
     def close(self) -> None:
         """Ends all jobs and removes what lies on disk."""
+        self.trainings.close()
         self.sessions.close()
         self.downloads.close()

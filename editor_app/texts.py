@@ -5,9 +5,18 @@ from __future__ import annotations
 import logging
 
 from editor_app.turns import TooBusy
-from engines.api import LweError, Progress
+from engines.api import LweError, Progress, UserEdit
 
-__all__ = ["distance_text", "error_text", "progress_text", "stored_text", "waiting_text", "warning_text"]
+__all__ = [
+    "distance_text",
+    "error_text",
+    "progress_text",
+    "stored_text",
+    "trained_text",
+    "training_waits",
+    "waiting_text",
+    "warning_text",
+]
 
 GROUPS = {
     "expression": "Expression",
@@ -19,6 +28,9 @@ GROUPS = {
     "background": "Background",
 }
 """Attribute group -> heading, in the order of the page."""
+
+OWN_GROUP = "Yours"
+"""Heading of the attributes that users trained."""
 
 BLENDS = {"detail": "Keep the photo's detail", "poisson": "Seamless (Poisson)", "mixed": "Seamless, with texture"}
 """How an edit goes back into the photo -> name in the list."""
@@ -39,6 +51,26 @@ KEPT_OF_THIS = "Kept for your next visit."
 FORGOT = "What was kept of this picture is forgotten. The result on the screen stays until you leave."
 TOO_LARGE = "That file is larger than {megabytes} MB. Choose a smaller picture."
 EMPTY_FILE = "That file is empty. Choose another picture."
+NO_ATTRIBUTE_NAME = "Give the new attribute a name."
+TOO_FEW_PICTURES = "Choose at least {least} pictures with the attribute and {least} without."
+NO_TABLE = "Choose the CSV file that says which pictures have the attribute."
+TRAINING_STARTS = "Starting"
+TRAINING_CANCELLED = "Stopped. Nothing of the pictures was kept."
+TRAINING_RUNS = "An attribute of yours is being trained already. Wait for it, or stop it."
+TOO_MANY_PICTURES = "Those are too many pictures. Choose at most {most}."
+PICTURES_TOO_LARGE = "Those pictures are larger than {megabytes} MB together. Choose fewer, or smaller ones."
+TABLE_TOO_LARGE = "{name} is larger than {kilobytes} KB. A table of labels of so few pictures is smaller."
+TOO_MANY_EDITS = "You have {most} attributes of your own. Remove one to train another."
+NO_ROOM_FOR_EDITS = "This editor keeps no more attributes. Ask who runs it to make room."
+EDIT_REMOVED = "{name} is removed."
+NEW_ATTRIBUTE = (
+    "Teach the editor something with pictures of your own: at least {least} that show it and {least} that do not, better fifty "
+    "of each, alike in everything else. It then is a slider of its own, for you alone, in this browser."
+)
+NEW_ATTRIBUTE_KEPT = (
+    "The pictures are forgotten after the training. What is kept is the slider, and a page that shows a few of them "
+    "reconstructed and edited."
+)
 UPLOAD_FAILED = "The file did not arrive. Is the editor still running? Try again."
 CANCELLED = "Cancelled."
 STOPPED_EARLY = "Stopped early: this is the best that was found until then."
@@ -73,6 +105,27 @@ def distance_text(perceptual: float, kind: str) -> str:
 def stored_text(count: int, bytes_: int) -> str:
     """How much the store of tuned generators holds."""
     return f"Kept here now: {count} tuned generator{'' if count == 1 else 's'}, {bytes_ / 1e6:.1f} MB."
+
+
+def training_waits(ahead: int) -> str:
+    return "Waiting: one other training comes first" if ahead == 1 else f"Waiting: {ahead} other trainings come first"
+
+
+def trained_text(edit: UserEdit) -> str:
+    """What a finished training says of itself."""
+    facts, figures = edit.provenance, edit.figures
+    parts = [f"{edit.name} was learned from {facts['with']} pictures with it and {facts['without']} without."]
+    if facts["skipped"]:
+        one = facts["skipped"] == 1
+        parts.append(f"{facts['skipped']} picture{'' if one else 's'} could not be used.")
+    accuracy = figures["classifier_balanced_accuracy"]
+    if accuracy is not None:
+        parts.append(f"It is told in {100 * accuracy:.0f} % of pictures that the training has not seen.")
+    changes = [figures[direction]["picture_change"] for direction in ("add", "remove")]
+    if None not in changes:
+        added, removed = (f"{100 * change:.0f} %" for change in changes)
+        parts.append(f"At strength 1 it appears in {added} of them and goes from {removed}.")
+    return " ".join(parts)
 
 
 def waiting_text(ahead: int) -> str:

@@ -47,6 +47,7 @@ from engines.packs.load import Pack
 from engines.packs.manifest import list_manifests
 from engines.packs.registry import open_pack as open_installed_pack
 from engines.packs.user_edit_files import remove_user_edit
+from engines.packs.user_edits import LEAST as LEAST_EXAMPLES
 from engines.packs.user_edits import UserEdit, all_user_edits, fitting_edits, user_key
 from engines.session import live, objects
 from engines.session.catalogue import AttributeInfo, ClassInfo, FamilyInfo, PackInfo, SteeringInfo, info_of, list_packs
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BLENDS",
     "DEFAULT_FAMILY",
+    "LEAST_EXAMPLES",
     "AlignedPicture",
     "AttributeInfo",
     "AttributeReading",
@@ -92,12 +94,14 @@ __all__ = [
     "PackNotFoundError",
     "Picture",
     "Progress",
+    "ProgressCallback",
     "SteeringInfo",
     "TunedEntry",
     "UserEdit",
     "align",
     "check_edits",
     "check_method",
+    "check_training",
     "classes_of",
     "clear_tuned",
     "export",
@@ -354,6 +358,15 @@ def labelled_uploads(
     labels = parse_label_table(table, name)
     known = pack.attribute_predictor.attributes
     return from_uploads(labels, files, chosen_attribute(labels.attributes, attribute, known), known)
+
+
+def check_training(pack: Pack, pictures: LabelledPictures, name: str) -> None:
+    """Raises OptionError for what :func:`train_edit` would refuse before it opens a picture: the name, too few pictures."""
+    from engines.packs.user_edit_files import check_new_id, id_for
+    from engines.training.user_edit import check_counts
+
+    check_new_id(pack, id_for(name), name)
+    check_counts(pictures.has, "the pictures")
 
 
 def train_edit(

@@ -167,11 +167,7 @@ def _read(editor: Editor, order: Order) -> api.Picture:
         if example is None:
             raise api.OptionError(texts.NO_SUCH_EXAMPLE)
         return api.read_image(example.path)
-    path = Path(order.source).resolve()
-    # The page tells a path, and a path can be made up: only what was uploaded may be opened.
-    if not path.is_relative_to(Path(editor.upload_dir).resolve()) or not path.is_file():
-        raise api.OptionError(texts.NOT_UPLOADED)
-    picture = api.read_image(path)
+    picture = api.read_image(editor.uploaded(order.source))
     return dataclasses.replace(picture, name=Path(order.name).name) if order.name else picture
 
 

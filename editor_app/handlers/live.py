@@ -16,13 +16,14 @@ VIEWS = ("photo", "crop")
 
 
 def live(editor: Editor, arguments: object) -> dict[str, Any]:
-    """[session hash, {inversion, alphas, view, blend, family}] -> {shown, src, attributes, identity, render_ms}, or {error}.
+    """[session hash, {inversion, alphas, view, blend, family}, user] -> {shown, src, attributes, identity, render_ms}, {error}.
 
+    The user's secret may be missing; with it their own attributes can be edited too.
     `shown` repeats the state that `src` is a picture of: the page sets it beside the picture, so that the two never part.
     """
     try:
         preview, inversion, wanted = _resolve(editor, arguments)
-        pack = editor.pack
+        pack = wanted["pack"]
         with editor.live_slots:
             frame = api.render(pack, inversion, wanted["alphas"], family=wanted["family"])
             if wanted["view"] == "photo":
@@ -58,7 +59,7 @@ def download(editor: Editor, arguments: object) -> dict[str, Any]:
         preview, inversion, wanted = _resolve(editor, arguments)
         with session.lock:
             picture = None if preview is None else session.picture
-        pack = editor.pack
+        pack = wanted["pack"]
         frame = api.render(pack, inversion, wanted["alphas"], family=wanted["family"])
         pixels = api.export(pack, inversion, frame, picture, blend=wanted["blend"])
         name = f"person-{inversion.seed}.png" if picture is None else f"{_stem(picture.name)}-edited.png"
@@ -75,9 +76,9 @@ class _Gone(Exception):
 
 def _resolve(editor: Editor, arguments: object) -> tuple[Preview | None, api.Inversion, dict[str, Any]]:
     """The tab's preview and inversion, and what is wanted of them, checked."""
-    if not isinstance(arguments, (list, tuple)) or len(arguments) != 2 or not isinstance(arguments[1], dict):
+    if not isinstance(arguments, (list, tuple)) or len(arguments) not in (2, 3) or not isinstance(arguments[1], dict):
         raise api.OptionError(texts.BAD_REQUEST)
-    session_hash, wanted = arguments
+    session_hash, wanted, user = arguments if len(arguments) == 3 else (*arguments, None)
     session = editor.sessions.find(session_hash)
     if session is None:
         raise _Gone(texts.FORGOTTEN)
@@ -91,12 +92,13 @@ def _resolve(editor: Editor, arguments: object) -> tuple[Preview | None, api.Inv
     family = wanted.get("family", api.DEFAULT_FAMILY)
     if not isinstance(family, str):
         raise api.OptionError(texts.BAD_REQUEST)
-    api.check_edits(editor.pack, alphas, family=family)
+    pack = editor.pack_for(user)
+    api.check_edits(pack, alphas, family=family)
     view_name = wanted.get("view") if wanted.get("view") in VIEWS and preview is not None else "crop"
     blend = wanted.get("blend", view.usual_blend(inversion))
     if blend not in api.BLENDS:
         raise api.OptionError(texts.BAD_REQUEST)
-    return preview, inversion, {"alphas": alphas, "family": family, "view": view_name, "blend": blend}
+    return preview, inversion, {"pack": pack, "alphas": alphas, "family": family, "view": view_name, "blend": blend}
 
 
 def _stem(name: str) -> str:

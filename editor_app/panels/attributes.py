@@ -17,6 +17,8 @@ _TEMPLATE = """<section class="lwe-panel lwe-attributes idle" aria-label="Attrib
     {identity}<div role="status"><span>Changed</span><strong data-part="changes">nothing yet</strong></div>
   </div>
   {families}{groups}
+  <details open data-part="own" hidden><summary><h3>{own}</h3></summary><div data-part="own-rows"></div></details>
+  <template data-part="own-row">{own_row}</template>
   <p class="hint">Under each slider: how sure an image classifier is that the attribute is there, before → now.
   A mark on the slider shows the strength that changes most pictures.</p>
 </section>"""
@@ -53,13 +55,19 @@ def attributes_panel(info: PackInfo) -> gr.HTML:
     """
     groups = [*texts.GROUPS, *sorted({attribute.group for attribute in info.attributes} - set(texts.GROUPS))]
     blocks = []
+    # Those that users trained come from the page's script, whenever they come.
+    attributes = [attribute for attribute in info.attributes if not attribute.own]
     for group in groups:
-        rows = "".join(_row(attribute) for attribute in info.attributes if attribute.group == group)
+        rows = "".join(_row(attribute) for attribute in attributes if attribute.group == group)
         if rows:
             blocks.append(_GROUP.format(name=text(texts.GROUPS.get(group, group.capitalize())), rows=rows))
     return gr.HTML(
         html_template=_TEMPLATE.format(
-            groups="".join(blocks), families=_families(info), identity=_IDENTITY if info.identity else ""
+            groups="".join(blocks),
+            families=_families(info),
+            identity=_IDENTITY if info.identity else "",
+            own=text(texts.OWN_GROUP),
+            own_row=_row(AttributeInfo("", "", "", -1.0, 1.0, 1.0, own=True), marks=False),
         ),
         js_on_load="window.lwe.mountAttributes(element);",
         apply_default_css=False,
@@ -83,7 +91,7 @@ def _families(info: PackInfo) -> str:
     return _FAMILIES.format(choices="".join(choices))
 
 
-def _row(attribute: AttributeInfo) -> str:
+def _row(attribute: AttributeInfo, *, marks: bool = True) -> str:
     low, high, calibrated = attribute.alpha_min, attribute.alpha_max, attribute.calibrated_alpha
     shares = [(alpha - low) / (high - low) for alpha in (-calibrated, 0.0, calibrated) if low < alpha < high]
     return _ROW.format(
@@ -93,5 +101,5 @@ def _row(attribute: AttributeInfo) -> str:
         high=high,
         stride=stride(low, high),
         reset=icon("reset"),
-        marks="".join(f'<i class="mark" style="--at:{share:.4f}" aria-hidden="true"></i>' for share in shares),
+        marks="".join(f'<i class="mark" style="--at:{share:.4f}" aria-hidden="true"></i>' for share in shares if marks),
     )

@@ -14,17 +14,18 @@ from engines.core.errors import OptionError
 from engines.data.label_table import LabelTable, read_label_table
 from engines.packs.load import Pack
 from engines.packs.registry import open_pack
-from engines.packs.user_edits import UserEdit
+from engines.packs.user_edits import LEAST, UserEdit
 from engines.training import lw
-from engines.training.user_edit import LEAST, Training
+from engines.training.user_edit import Training
 from engines.user_edits.codes_file import read_codes
 from engines.user_edits.pictures import chosen_attribute, from_table
 from engines.user_edits.train import NewEdit, train_from_codes, train_from_pictures
 
 HELP = f"""edit maps by latent Wasserstein transport, calibrated.
 Without --labels and --codes: those of the pack itself, on its rendered pictures. With them: an edit of a new attribute from
-your own pictures or codes, at least {LEAST} with the attribute and {LEAST} without. It is kept in the data folder for this
-pack, with its evaluation page, and is a slider of the page and an attribute of `edit --set` at once; the pack is not changed."""
+your own pictures or codes, at least {LEAST} with the attribute and {LEAST} without. It is kept in the data folder for
+this pack, with its evaluation page, and is a slider of the page and an attribute of `edit --set` at once; the pack itself is
+not changed."""
 
 _OWN = ("images", "codes", "attribute", "id", "name")
 

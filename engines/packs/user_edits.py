@@ -34,6 +34,7 @@ __all__ = [
     "EDIT_NAME",
     "FORMAT",
     "GROUP",
+    "LEAST",
     "UserEdit",
     "UserEditNetworks",
     "all_user_edits",
@@ -48,6 +49,8 @@ EDIT_NAME = "edit.json"
 FORMAT = 1
 GROUP = "own"
 """The group of the attributes that user edits are."""
+LEAST = 8
+"""Pictures with a new attribute that are needed at least, and as many without."""
 BOUND_KINDS = ("generator", "encoder")
 """Components of the pack that an edit belongs to."""
 

@@ -21,6 +21,7 @@ from engines.core.rng import numpy_generator
 from engines.editing.edit_maps import EditMaps
 from engines.editing.family import DIRECTIONS
 from engines.packs.load import Pack
+from engines.packs.user_edits import LEAST
 from engines.predictors.code_reader import CodeReader
 from engines.predictors.latent_classifier import LatentClassifier
 from engines.training.classifier import fit_classifier
@@ -33,10 +34,8 @@ from engines.training.schedule import Schedule
 from engines.training.statistics import latent_statistics
 from engines.training.trial import Joined, Trial
 
-__all__ = ["LEAST", "Examples", "TrainedEdit", "Training", "check_counts", "train_user_edit"]
+__all__ = ["Examples", "TrainedEdit", "Training", "check_counts", "train_user_edit"]
 
-LEAST = 8
-"""Pictures with the attribute that are needed at least, and as many without."""
 _HELD_OUT_SHARE = 0.2
 _LEAST_HELD_OUT = 2
 _CALIBRATION_CODES = 48

@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 
 from engines.cli.main import main
 from engines.core.paths import data_dir, repository_dir
-from engines.training.user_edit import LEAST
+from engines.packs.user_edits import LEAST
 from tests.user_edits.planted import planted_codes, planted_pictures, write_folder
 
 QUICK = ("--pack", "tiny", "--steps", "10", "--batch", "64", "--rank", "4", "--components", "8", "--classifier-steps", "60")

@@ -15,10 +15,10 @@ from engines.core.errors import Cancelled, OptionError, RunError
 from engines.core.paths import data_dir
 from engines.core.progress import Progress
 from engines.data.label_table import read_label_table
-from engines.packs.user_edits import EDIT_NAME, fitting_edits, open_networks
+from engines.packs.user_edits import EDIT_NAME, LEAST, fitting_edits, open_networks
 from engines.training.lw import Recipe
 from engines.training.lw_map import LwOptions
-from engines.training.user_edit import LEAST, Training
+from engines.training.user_edit import Training
 from engines.user_edits.codes_file import CodesFile
 from engines.user_edits.pictures import from_table
 from engines.user_edits.train import NewEdit, train_from_codes, train_from_pictures

@@ -9,8 +9,9 @@ window.lwe.mountAttributes = (element) => {
     identity.textContent = share === null ? "–" : percent(Math.max(0, share));
     part("identity-meter").style.setProperty("--now", Math.max(0, share ?? 0));
   };
-  const rows = [...element.querySelectorAll("[data-attribute]")].map((row) => ({
+  const parts = (row, own = false) => ({
     id: row.dataset.attribute,
+    own,
     row,
     input: row.querySelector("input"),
     value: row.querySelector("output"),
@@ -19,7 +20,8 @@ window.lwe.mountAttributes = (element) => {
     now: row.querySelector(".now"),
     meter: row.querySelector(".meter"),
     name: row.querySelector("label").textContent,
-  }));
+  });
+  let rows = [...element.querySelectorAll("[data-attribute]")].map((row) => parts(row));
   const percent = (share) => `${Math.round(100 * share)} %`;
   const signed = (strength) => (strength === 0 ? "0" : `${strength > 0 ? "+" : "−"}${Math.abs(strength).toFixed(2)}`);
 
@@ -39,7 +41,7 @@ window.lwe.mountAttributes = (element) => {
     lwe.setEdits({ ...lwe.state.edits, [id]: Math.round(1000 * strength) / 1000 });
   }
 
-  for (const { id, input, reset } of rows) {
+  function listen({ id, input, reset }) {
     let dragging = false;
     input.addEventListener("pointerdown", () => { dragging = true; });
     window.addEventListener("pointerup", () => { dragging = false; });
@@ -60,12 +62,54 @@ window.lwe.mountAttributes = (element) => {
     });
     reset.addEventListener("click", () => { set(id, 0); input.focus(); });
   }
+  rows.forEach(listen);
   part("reset-all").addEventListener("click", () => lwe.setEdits({}));
+
+  // ---- attributes that users trained: they come and go while the page is open ----
+  function ownRow({ id, name, low, high, calibrated, stride }) {
+    const row = part("own-row").content.firstElementChild.cloneNode(true);
+    row.dataset.attribute = id;
+    row.querySelector("label").textContent = name;
+    row.querySelector("button").setAttribute("aria-label", `Reset ${name}`);
+    const input = row.querySelector("input");
+    Object.assign(input, { id: `lwe-own-${id}`, min: low, max: high });
+    input.setAttribute("aria-label", name);
+    input.dataset.stride = stride;
+    for (const kind of ["label", "output"]) row.querySelector(kind).setAttribute("for", input.id);
+    const marks = [-calibrated, 0, calibrated].filter((alpha) => low < alpha && alpha < high).map((alpha) => {
+      const mark = Object.assign(document.createElement("i"), { className: "mark" });
+      mark.setAttribute("aria-hidden", "true");
+      mark.style.setProperty("--at", (alpha - low) / (high - low));
+      return mark;
+    });
+    row.querySelector(".track").append(...marks);
+    return row;
+  }
+
+  lwe.on("own", (edits) => {
+    const there = rows.filter((row) => row.own);
+    const stay = there.filter((row) => edits.some((edit) => edit.id === row.id && edit.name === row.name));
+    for (const { row } of there.filter((each) => !stay.includes(each))) row.remove();
+    rows = [...rows.filter((row) => !row.own), ...stay];
+    for (const edit of edits.filter(({ id }) => !stay.some((row) => row.id === id))) {
+      const row = ownRow(edit);
+      part("own-rows").append(row);
+      const added = parts(row, true);
+      rows.push(added);
+      listen(added);
+      drawSlider(added);
+    }
+    part("own").hidden = !edits.length;
+    enable();
+  });
 
   // ---- family ----
   const family = part("family"); // missing where the pack has only one
   const editable = () => family?.selectedOptions[0].dataset.attributes.split(" ");
-  family?.addEventListener("change", () => lwe.setFamily(family.selectedIndex ? family.value : null, editable()));
+  family?.addEventListener("change", () => {
+    // Users' own attributes are edited beside any family.
+    lwe.setFamily(family.selectedIndex ? family.value : null, [...editable(), ...rows.filter((row) => row.own).map((row) => row.id)]);
+  });
 
   lwe.on("edits", () => {
     rows.forEach(drawSlider);
@@ -82,11 +126,15 @@ window.lwe.mountAttributes = (element) => {
     part("changes").textContent = "nothing yet";
   }
 
-  lwe.on("change", () => {
+  function enable() {
     const usable = lwe.state.phase === "working" || lwe.state.phase === "ready";
     element.firstElementChild.classList.toggle("idle", !usable);
     const known = editable();
-    for (const { id, input } of rows) input.disabled = !usable || Boolean(known && !known.includes(id));
+    for (const { id, own, input } of rows) input.disabled = !usable || Boolean(!own && known && !known.includes(id));
+  }
+
+  lwe.on("change", () => {
+    enable();
     if (!lwe.state.result) clearReadings();
   });
 
@@ -94,6 +142,7 @@ window.lwe.mountAttributes = (element) => {
     const changed = [];
     element.firstElementChild.classList.add("read");
     for (const { id, row, was, now, meter, name } of rows) {
+      if (!attributes[id]) continue;     // trained since the picture was painted
       const [before, after, flipped, levelBefore, levelAfter] = attributes[id];
       was.textContent = levelBefore ?? percent(before);
       now.textContent = levelAfter ?? percent(after);

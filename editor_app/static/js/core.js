@@ -31,10 +31,21 @@ window.lwe = window.lwe || (() => {
   const emit = (event, detail) => (listeners[event] || []).forEach((listener) => listener(detail));
   const sessionHash = () => window.__gradio_session_hash__;
 
+  // A secret of this browser: attributes that are trained with it belong to whoever has it, in every tab and after a restart.
+  const user = (() => {
+    const made = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    try {
+      const kept = localStorage.getItem("lwe-user");
+      if (/^[0-9a-f]{32}$/.test(kept || "")) return kept;
+      localStorage.setItem("lwe-user", made);
+    } catch (error) { /* private window: for this page alone */ }
+    return made;
+  })();
+
   // Calls a server function; null when the server does not answer.
   async function call(name, wanted) {
     try {
-      return (await bridge.server[name]([sessionHash(), wanted])) || null;
+      return (await bridge.server[name]([sessionHash(), wanted, user])) || null;
     } catch (error) {
       return null;
     }

@@ -65,6 +65,11 @@ window.lwe.live = window.lwe.live || ((lwe) => {
     paint();
   });
   lwe.on("rest", paint);
+  // The same picture with other sliders: what the predictors say of it has changed.
+  lwe.on("repaint", () => {
+    paintedKey = failedKey = "";
+    paint();
+  });
   lwe.on("edits", () => {
     failedKey = "";
     paint();
