@@ -19,6 +19,7 @@ TABLE = {
         "engines.evaluation.realism",
         "how far edits move codes, and whether these still look like real ones (Figure 2)",
     ),
+    "ablations": ("engines.experiments.ablations", "Latent Wasserstein trained without each of its parts"),
     "editability": (
         "engines.evaluation.editability",
         "whether edits still work on tuned generators, and what else tuning changed",

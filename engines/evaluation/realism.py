@@ -19,7 +19,7 @@ import torch
 from engines.core.errors import OptionError
 from engines.editing.family import DIRECTIONS, EditFamily
 from engines.evaluation.code_density import CodeNeighbours, NormalDensity, fit_normal, limit_of
-from engines.evaluation.edit_verdicts import SWEEP_ALPHAS, Edit, other_attributes
+from engines.evaluation.edit_verdicts import SWEEP_ALPHAS, Edit, Sources, other_attributes, sources_of
 from engines.evaluation.family_curves import EditCurve
 from engines.evaluation.judges import BATCH, Judges
 from engines.evaluation.metrics import attribute_preservation
@@ -115,9 +115,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     real = _real_codes(setting, judges, fit=arguments.fit, n=arguments.n, share=arguments.share)
     subjects = setting.subjects("test", arguments.n)
     setting.stage("Encoding", 0, 1)
-    codes = judges.codes(subjects.pictures)
-    reconstructions = judges.pictures(codes)
-    before = judges.probabilities(reconstructions)
+    sources = sources_of(judges, subjects, judges.codes(subjects.pictures))
     curves, examples, without_pictures = [], [], []
     for number, target in enumerate(targets):
         setting.stage("Judging edits", number, len(targets))
@@ -129,13 +127,15 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         # Every edit shows another person, whoever comes next.
         shown = chosen[number % len(chosen)]
         for name, family in families.items():
-            curves.append(realism_curve(judges, real, family, target, name, codes, reconstructions, before, chosen, alphas))
+            curves.append(realism_curve(judges, real, sources, family, target, name, chosen, alphas))
             if number < _SHOWN_EDITS:
                 edit = Edit(family, target.attribute, target.direction)
-                edited = [edit.pictures(judges, codes[shown][None], alpha)[0] for alpha in alphas[1::2]]
-                examples.append((f"{name} {_signed(target)}", [subjects.pictures[shown], reconstructions[shown], *edited]))
+                edited = [edit.pictures(judges, sources.codes[shown][None], alpha)[0] for alpha in alphas[1::2]]
+                examples.append(
+                    (f"{name} {_signed(target)}", [subjects.pictures[shown], sources.reconstructions[shown], *edited])
+                )
     setting.stage("Judging edits", len(targets), len(targets))
-    unedited = real.outside(codes, reconstructions)
+    unedited = real.outside(sources.codes, sources.reconstructions)
     return write_realism_report(
         setting,
         curves,
@@ -154,43 +154,37 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 def realism_curve(
     judges: Judges,
     real: RealCodes,
+    sources: Sources,
     family: EditFamily,
     target: Target,
     name: str,
-    codes: np.ndarray,
-    reconstructions: np.ndarray,
-    before: np.ndarray,
     chosen: np.ndarray,
     alphas: Sequence[float],
 ) -> EditCurve:
-    """What one edit does to the codes `chosen` [m] of codes [P, L, D] at every strength, the first of which is 0: no edit.
-
-    reconstructions: uint8 [P, R, R, 3]; before: the predictor's answers [P, K] on them.
-    """
+    """What one edit does to the sources `chosen` [m] at every strength, the first of which is 0: no edit."""
     strengths = (0.0, *alphas)
-    k, untied = (
-        judges.attributes.index(target.goal),
-        other_attributes(judges.pack.manifest, judges.attributes, target.attribute)[0],
-    )
-    untied = untied & (np.array(judges.attributes) != target.goal) & (np.array(judges.attributes) != target.start)
-    changeable = (before[chosen, k] > 0.5) != target.wanted
+    codes, reconstructions, before = sources.codes[chosen], sources.reconstructions[chosen], sources.probabilities[chosen]
+    k = judges.attributes.index(target.goal)
+    untied, _ = other_attributes(judges.pack.manifest, judges.attributes, target.attribute)
+    untied &= ~np.isin(judges.attributes, (target.goal, target.start))
+    changeable = (before[:, k] > 0.5) != target.wanted
     edit = Edit(family, target.attribute, target.direction)
     values: dict[str, np.ndarray] = {}
     for row, alpha in enumerate(strengths):
-        edited_codes = edit.codes(codes[chosen], alpha)
-        pictures = edit.pictures(judges, codes[chosen], alpha) if alpha else reconstructions[chosen]
+        edited_codes = edit.codes(codes, alpha)
+        pictures = edit.pictures(judges, codes, alpha) if alpha else reconstructions
         after = judges.probabilities(pictures)
-        norm = np.linalg.norm((edited_codes - codes[chosen]).reshape(len(chosen), -1), axis=1)
+        norm = np.linalg.norm((edited_codes - codes).reshape(len(chosen), -1), axis=1)
         measured = {
             "norm": norm,
             "norm_share": norm / real.spread,
             **real.outside(edited_codes, pictures),
             "target_change": np.where(changeable, (after[:, k] > 0.5) == target.wanted, np.nan),
-            "attribute_preservation": attribute_preservation(before[chosen], after, untied),
-            "identity": judges.identity_similarity(reconstructions[chosen], pictures),
+            "attribute_preservation": attribute_preservation(before, after, untied),
+            "identity": judges.identity_similarity(reconstructions, pictures),
         }
         for measure, value in measured.items():
-            values.setdefault(measure, np.full((len(strengths), len(codes)), np.nan))[row, chosen] = value
+            values.setdefault(measure, np.full((len(strengths), len(sources.codes)), np.nan))[row, chosen] = value
     return EditCurve(target.attribute, target.direction, name, strengths, values)
 
 

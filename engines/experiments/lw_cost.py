@@ -102,7 +102,7 @@ def _points(arguments: argparse.Namespace) -> list[Point]:
         layers, _, dim = word.partition("x")
         pair = tuple(_whole(part, "--sizes", arguments.sizes, least=1) for part in (layers, dim))
         sizes.append(pair)
-    threads = arguments.threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     found = []
     for layers, dim in sizes:
         options = printed_options(rank=min(dim, 16)) if arguments.setting == "printed" else LwOptions(rank=min(dim, 12))
@@ -116,7 +116,7 @@ def _points(arguments: argparse.Namespace) -> list[Point]:
                     least_batches=arguments.least_batches,
                     half=arguments.half,
                     options=options,
-                    threads=threads,
+                    threads=arguments.threads or cores,
                     seed=arguments.seed,
                 )
             )

@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from multiprocessing import get_context
@@ -20,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engines.core.errors import OptionError
 from engines.core.memory import keep_freed_memory
 from engines.core.rng import numpy_generator, torch_generator
 from engines.predictors.latent_classifier import LatentClassifier
@@ -60,9 +62,15 @@ class Point:
 
 
 def measured_apart(point: Point) -> dict[str, Any]:
-    """:func:`measured` in a fresh process, whose peak memory is its own. Raises what that raises."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(measured, point).result()
+    """:func:`measured` in a fresh process, whose peak memory is its own. Raises OptionError where the system ends it."""
+    try:
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            return pool.submit(measured, point).result()
+    except BrokenProcessPool:
+        raise OptionError(
+            f"{point.codes} codes of {point.layers} x {point.dim}: the measuring process was ended, most likely for want of "
+            "memory; use smaller --counts or --sizes, or --half."
+        ) from None
 
 
 def measured(point: Point) -> dict[str, Any]:

@@ -16,10 +16,12 @@ from engines.core.rng import numpy_generator
 from engines.editing.edit_maps import EditMaps
 from engines.evaluation import realism
 from engines.evaluation.code_density import NormalDensity
+from engines.evaluation.edit_verdicts import sources_of
 from engines.evaluation.family_curves import EditCurve
 from engines.evaluation.judges import Judges, sample_codes
 from engines.evaluation.realism import RealCodes, Target, discriminator_scores, realism_curve, targets_of
 from engines.evaluation.realism_report import comparable_rows
+from engines.evaluation.setting import Subjects
 from engines.imaging.convert import to_tensor
 from tests.family_pack import FAMILY_ATTRIBUTES, pack_with_families
 
@@ -63,10 +65,11 @@ def test_a_planted_shift_has_its_norm_and_leaves_where_it_must(tiny_pack):
     maps.bias[0, 0, 2, 5] = 3.0
     real = _real(tiny_pack, codes, {"normal": -np.inf, "neighbours": -2.5, "discriminator": np.nan})
     pictures = judges.pictures(codes)
-    before = judges.probabilities(pictures)
+    labels = judges.probabilities(pictures) > 0.5
+    sources = sources_of(judges, Subjects(pictures, labels, [None] * 10, pictures, "faces"), codes)
     target = Target("Eyeglasses", "add", "Eyeglasses", False, "Eyeglasses", True)
     chosen = np.array([0, 2, 3, 7])
-    curve = realism_curve(judges, real, maps, target, "LW", codes, pictures, before, chosen, (0.5, 0.8))
+    curve = realism_curve(judges, real, sources, maps, target, "LW", chosen, (0.5, 0.8))
     assert curve.alphas == (0.0, 0.5, 0.8)
     np.testing.assert_allclose(curve.values["norm"][:, chosen], np.array([[0.0], [1.5], [2.4]]).repeat(4, 1), rtol=1e-5)
     np.testing.assert_allclose(curve.values["norm_share"][2, chosen], 1.2, rtol=1e-5)
@@ -77,7 +80,7 @@ def test_a_planted_shift_has_its_norm_and_leaves_where_it_must(tiny_pack):
     assert (curve.values["outside_normal"][:, chosen] == 0).all()
     assert np.isnan(curve.values["outside_discriminator"]).all() and np.isnan(curve.values["norm"][:, 1]).all()
     assert (curve.values["attribute_preservation"][0, chosen] == 1).all(), "no edit keeps everything"
-    judged = before[chosen, 0] <= 0.5
+    judged = sources.probabilities[chosen, 0] <= 0.5
     assert (np.isfinite(curve.values["target_change"][1, chosen]) == judged).all()
 
 
