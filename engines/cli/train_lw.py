@@ -86,7 +86,7 @@ def _new(arguments: argparse.Namespace, attribute: str, pack: Pack) -> NewEdit:
             )
     # Without folders: they say nothing to others, and a report should look the same wherever it is made.
     files = {name: Path(getattr(arguments, name)).name for name in ("labels", "images", "codes") if getattr(arguments, name)}
-    options = {**files, "attribute": arguments.attribute, "id": arguments.id, "aligned": "" if arguments.aligned else None}
+    options = {**files, "attribute": arguments.attribute, "id": arguments.id, "aligned": arguments.aligned or None}
     return NewEdit(
         arguments.name if arguments.name is not None else attribute.replace("_", " "),
         # A column's own spelling is the id, unless people's name for it is given.

@@ -38,8 +38,8 @@ class Provenance:
 
     @staticmethod
     def of(what: str, options: Mapping[str, Any], *, seed: int, pack: str, weights: str) -> Provenance:
-        """`what`: e.g. ``evaluate edits``; `options`: long option name -> value, None for one that is not given."""
-        given = [f"--{name} {value}" for name, value in options.items() if value is not None]
+        """`what`: e.g. ``evaluate edits``; `options`: long option name -> value, None for one not given, True for a flag."""
+        given = [f"--{name}" if value is True else f"--{name} {value}" for name, value in options.items() if value is not None]
         words = ["python -m engines", what, "--pack", pack, *given, "--seed", str(seed)]
         return Provenance(" ".join(words), seed, pack, weights)
 

@@ -79,3 +79,8 @@ def test_charts_are_the_same_pixels_each_time_and_show_their_lines():
     assert drawn.shape == (260, 520, 3) and drawn.dtype == np.uint8
     assert np.array_equal(drawn, draw_charts([chart, chart], columns=2))
     assert not np.array_equal(drawn, draw_charts([empty, empty], columns=2))
+
+
+def test_the_command_line_of_a_report_has_flags_and_leaves_out_what_was_not_given():
+    source = Provenance.of("train lw", {"aligned": True, "steps": None, "name": "Hat"}, seed=2, pack="tiny", weights="0")
+    assert source.command == "python -m engines train lw --pack tiny --aligned --name Hat --seed 2"
