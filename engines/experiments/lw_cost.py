@@ -116,6 +116,7 @@ def _points(arguments: argparse.Namespace) -> list[Point]:
                     least_batches=arguments.least_batches,
                     half=arguments.half,
                     options=options,
+                    label_start=arguments.setting == "own",
                     threads=arguments.threads or cores,
                     seed=arguments.seed,
                 )

@@ -25,6 +25,7 @@ from engines.core.errors import OptionError
 from engines.core.memory import keep_freed_memory
 from engines.core.rng import numpy_generator, torch_generator
 from engines.predictors.latent_classifier import LatentClassifier
+from engines.training.label_effects import label_effect
 from engines.training.lw_map import Cloud, LwOptions, TransportSpace, fit_map
 from engines.training.sample_weights import relevance, sample_weights, weight_attributes
 from engines.training.statistics import STATISTICS_PICTURES, latent_statistics
@@ -52,6 +53,8 @@ class Point:
     half: bool
     """Whether the codes are kept in half precision."""
     options: LwOptions
+    label_start: bool
+    """Whether the map starts at what the attribute adds while the others are held, as in this project's setting."""
     threads: int
     seed: int
 
@@ -98,7 +101,7 @@ def measured(point: Point) -> dict[str, Any]:
         source,
         target,
         (_first(source, point.batch), _first(target, point.batch)),
-        shift=torch.zeros(point.layers, point.dim),
+        shift=label_effect(codes, labels, 0, "add") if point.label_start else torch.zeros(point.layers, point.dim),
         space=space,
         factors=factors,
         classifier=classifier,

@@ -15,9 +15,11 @@ from engines.training.sample_weights import implied_changes
 
 __all__ = ["label_effect"]
 
+_BLOCK = 1024
+
 
 def label_effect(codes: Tensor, labels: np.ndarray, k: int, direction: str, *, ridge: float = 10.0) -> Tensor:
-    """The change [L, D] of codes [N, L, D] that goes with adding or removing attribute `k`.
+    """The change [L, D], float32, of codes [N, L, D] that goes with adding or removing attribute `k`.
 
     labels: bool [N, K]. Attributes whose change the edit implies are left out: they are to move along.
     ridge: samples' worth of doubt, which keeps rare attributes from being explained by a few codes.
@@ -27,8 +29,10 @@ def label_effect(codes: Tensor, labels: np.ndarray, k: int, direction: str, *, r
     columns = np.flatnonzero(keep)
     x = torch.from_numpy(labels[:, columns].astype(np.float64))
     x = x - x.mean(0)
-    y = codes.flatten(1)
-    moments = (x.float().T @ (y - y.mean(0))).double()  # [K', L*D]
+    # Block by block: a centred copy of all codes would be as large as they are, and centred labels need none.
+    moments = torch.zeros(len(columns), codes[0].numel(), dtype=torch.float64)  # [K', L*D]
+    for rows, part in zip(x.split(_BLOCK), codes.split(_BLOCK), strict=True):
+        moments += rows.float().T @ part.flatten(1).float()
     effects = torch.linalg.solve(x.T @ x + ridge * torch.eye(len(columns), dtype=torch.float64), moments)
     effect = effects[int(np.flatnonzero(columns == k)[0])].view(codes.shape[1:]).float()
     return effect if direction == "add" else -effect

@@ -14,8 +14,20 @@ from engines.core.errors import OptionError
 from engines.experiments import lw_cost
 from engines.experiments.lw_cost import line_through
 from engines.experiments.lw_point import Point, gflop_per_batch, measured, peak_mib, printed_options, synthetic_codes
+from engines.training.lw_map import LwOptions
 
-POINT = Point(codes=240, layers=2, dim=8, batch=30, least_batches=6, half=False, options=printed_options(4), threads=1, seed=3)
+POINT = Point(
+    codes=240,
+    layers=2,
+    dim=8,
+    batch=30,
+    least_batches=6,
+    half=False,
+    options=printed_options(4),
+    label_start=False,
+    threads=1,
+    seed=3,
+)
 
 
 def _rows(seconds_per_batch: float, batches: list[int], noise: float = 0.0) -> list[dict[str, float]]:
@@ -59,11 +71,12 @@ def test_synthetic_codes_differ_by_their_first_label_and_fill_what_they_should()
     np.testing.assert_allclose(means[0] - means[1], 0.5, atol=0.1)
 
 
-@pytest.mark.parametrize("half", [False, True])
-def test_a_point_is_measured_in_whole_epochs(half):
-    """120 codes a side in batches of 30 are 4 a epoch: two epochs for at least 6 batches."""
+@pytest.mark.parametrize(("half", "own"), [(False, False), (True, False), (True, True)])
+def test_a_point_is_measured_in_whole_epochs(half, own):
+    """120 codes a side in batches of 30 are 4 an epoch: two epochs for at least 6 batches."""
     torch_threads = torch.get_num_threads()
-    row = measured(replace(POINT, half=half))
+    point = replace(POINT, options=LwOptions(rank=4), label_start=True) if own else POINT
+    row = measured(replace(point, half=half))
     torch.set_num_threads(torch_threads)
     assert (row["batches_per_epoch"], row["epochs"], row["code_size"]) == (4, 2, 16)
     assert row["epoch_sec"] == pytest.approx(4 * row["batch_sec"]) and row["batch_sec"] > 0
