@@ -63,6 +63,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--minutes", type=float, default=None, help="begin no run after so many minutes, and report what is whole by then"
     )
+    parser.add_argument(
+        "--part", default="1/1", metavar="I/N", help="make the runs of every N-th picture from the I-th on: for N processes"
+    )
     parser.add_argument("--fresh", action="store_true", help="forget the runs that were kept")
 
 
@@ -73,6 +76,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             raise OptionError(f"--{name} {getattr(arguments, name)}: at least one is needed.")
     if arguments.minutes is not None and not arguments.minutes > 0:
         raise OptionError(f"--minutes {arguments.minutes:g}: give a number above 0.")
+    part = _part(arguments.part)
     if arguments.set is None:
         arguments.set = _harder_set(arguments.pack)
     decisive = ("seeds", "evaluations", "methods", "transforms", "starts", "ablations", "space")
@@ -81,7 +85,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     main, ablations = cases_of(arguments, setting.pack.manifest.methods, conditional=bool(setting.pack.manifest.classes))
     subjects = _subjects(setting, arguments.n)
     kept = _kept(setting, arguments)
-    _run_missing(setting, kept, [*main, *ablations], subjects, arguments)
+    _run_missing(setting, kept, [*main, *ablations], subjects, part, arguments)
     seeds = range(arguments.seed, arguments.seed + arguments.seeds)
     outcomes = {(i, seed): kept.outcomes(i, seed) for i in range(len(subjects)) for seed in seeds}
     table = Table.of(outcomes, [*main, *ablations], len(subjects), seeds)
@@ -152,11 +156,25 @@ def _kept(setting: Setting, arguments: argparse.Namespace) -> KeptRuns:
     return KeptRuns(folder)
 
 
+def _part(text: str) -> tuple[int, int]:
+    """(i, n) of ``i/n``, i from 1 to n."""
+    number, _, count = text.partition("/")
+    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+        raise OptionError(f"--part {text}: give I/N with I from 1 to N.")
+    return int(number), int(count)
+
+
 def _run_missing(
-    setting: Setting, kept: KeptRuns, cases: Sequence[Case], subjects: Sequence[Subject], arguments: argparse.Namespace
+    setting: Setting,
+    kept: KeptRuns,
+    cases: Sequence[Case],
+    subjects: Sequence[Subject],
+    part: tuple[int, int],
+    arguments: argparse.Namespace,
 ) -> None:
     seeds = range(arguments.seed, arguments.seed + arguments.seeds)
-    left = list(kept.missing(cases, len(subjects), seeds, shown=_SHOWN))
+    missing = kept.missing(cases, len(subjects), seeds, shown=_SHOWN)
+    left = [place for place in missing if place[0] % part[1] == part[0] - 1]
     total, done, begun = sum(len(few) for *_, few in left), 0, time.monotonic()
     if left:
         # The first run also reads weights and warms the allocator up: not part of the seconds that are reported.

@@ -37,17 +37,17 @@ class Table:
         pictures: int,
         seeds: Sequence[int],
     ) -> Table:
-        """`outcomes`: (picture, seed) -> case key -> outcome. What is not there for all cases is left out, such that all
-        pictures have the same seeds: seeds that all pictures have, or else the pictures that have the first one.
+        """`outcomes`: (picture, seed) -> case key -> outcome.
 
-        Raises OptionError where nothing is left.
+        What is not there for all cases is left out, such that all pictures have the same seeds, and as many runs as possible
+        are left. Raises OptionError where none is.
         """
         whole = {place for place, known in outcomes.items() if all(case.key in known for case in cases)}
-        chosen_seeds = [seed for seed in seeds if all((picture, seed) in whole for picture in range(pictures))]
-        chosen = list(range(pictures))
-        if not chosen_seeds:
-            chosen_seeds = list(seeds[:1])
-            chosen = [picture for picture in chosen if (picture, seeds[0]) in whole]
+        # Of the first k seeds all pictures that have them, for the best k; then all seeds that these pictures have.
+        firsts = [[i for i in range(pictures) if all((i, s) in whole for s in seeds[:k])] for k in range(1, len(seeds) + 1)]
+        most = max(range(len(seeds)), key=lambda k: (k + 1) * len(firsts[k]))
+        chosen = firsts[most]
+        chosen_seeds = [seed for seed in seeds if all((i, seed) in whole for i in chosen)]
         if not chosen:
             raise OptionError("No picture has all its runs yet: give more --minutes, or fewer methods, transforms and starts.")
         values = {

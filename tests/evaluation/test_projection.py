@@ -163,13 +163,16 @@ def test_ratios_compare_cases_that_differ_in_one_thing():
     assert ratio["perceptual_ratio_interval"] == (0.4, 0.4), "2 of 5 for both pictures"
 
 
-def test_only_whole_seeds_count_and_before_the_first_only_whole_pictures():
+def test_only_places_with_all_cases_count_and_as_many_as_make_a_whole_table():
     row = {ADAM.key: _outcome(1.0), BASIN.key: _outcome(2.0)}
     outcomes = {(0, 0): row, (1, 0): row, (0, 1): row, (1, 1): {ADAM.key: _outcome()}}
     table = Table.of(outcomes, [ADAM, BASIN], 2, range(2))
     assert (table.pictures, table.seeds) == ([0, 1], 1)
     table = Table.of({(1, 0): row, (0, 0): {}}, [ADAM, BASIN], 2, range(2))
     assert (table.pictures, table.seeds) == ([1], 1)
+    outcomes = {(i, seed): row if i != 1 or seed == 0 else {} for i in range(3) for seed in range(4)}
+    table = Table.of(outcomes, [ADAM, BASIN], 3, range(4))
+    assert (table.pictures, table.seeds) == ([0, 2], 4), "two pictures with four seeds are more runs than three with one"
     with pytest.raises(OptionError, match="No picture has all its runs yet"):
         Table.of({(0, 0): {}}, [ADAM], 1, range(1))
 
@@ -243,9 +246,19 @@ def test_time_ends_the_runs_and_what_is_whole_is_reported(class_pack, tmp_path, 
     assert (result["rows"][0]["n"], result["rows"][0]["seeds"]) == (2, 1)
 
 
+def test_parts_share_the_work_and_the_last_one_reports_it_all(class_pack, tmp_path, monkeypatch):
+    words = ("--seeds", "2", "--methods", "adam", "--transforms", "none", "--starts", "mean", "--ablations", "none")
+    first = _run(class_pack, tmp_path, monkeypatch, *words, "--part", "2/2", n=3)
+    assert (first["rows"][0]["n"], first["rows"][0]["seeds"]) == (1, 2), "the second of three pictures"
+    whole = _run(class_pack, tmp_path, monkeypatch, *words, "--part", "1/2", n=3)
+    assert (whole["rows"][0]["n"], whole["rows"][0]["seeds"]) == (3, 2)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (("--part", "3/2"), "--part 3/2: give I/N"),
+        (("--part", "half"), "--part half: give I/N"),
         (("--seeds", "0"), "--seeds 0: at least one"),
         (("--minutes", "-1"), "--minutes -1: give a number above 0"),
         (("--methods", "encoder"), "--methods encoder: name some of adam"),
