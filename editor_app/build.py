@@ -14,6 +14,7 @@ from editor_app.handlers import http, jobs, kept, live, own
 from editor_app.panels.attributes import attributes_panel
 from editor_app.panels.header import header_panel
 from editor_app.panels.new_attribute import new_attribute_panel
+from editor_app.panels.objects import objects_panel
 from editor_app.panels.result import result_panel
 from editor_app.panels.source import source_panel
 from engines.api import DEFAULT_METHOD, LweError
@@ -21,6 +22,7 @@ from engines.api import DEFAULT_METHOD, LweError
 __all__ = ["build"]
 
 TITLE = "Latent Wasserstein Editor"
+SEARCHING_METHOD = "basin-cma"
 MAX_JOBS = 30
 """Jobs that may be open at once, waiting ones included; Gradio's worker threads are 40."""
 
@@ -32,9 +34,11 @@ def build(editor: Editor) -> gr.Blocks:
         header_panel(editor.info)
         with gr.Row(elem_id="lwe-columns"):
             source_panel(editor.info, editor.examples, _default_method(editor))
-            result = result_panel(_server_functions(editor))
+            result = result_panel(_server_functions(editor), editor.info)
             with gr.Column():
                 attributes_panel(editor.info)
+                if editor.info.classes:
+                    objects_panel(editor.info)
                 new_attribute_panel(editor.info)
         _wire_jobs(editor, result)
         _add_endpoints(editor)
@@ -44,7 +48,9 @@ def build(editor: Editor) -> gr.Blocks:
 
 
 def _default_method(editor: Editor) -> str:
-    return DEFAULT_METHOD if DEFAULT_METHOD in editor.info.methods else editor.info.methods[0]
+    """Objects may lie anywhere in their pictures: where they can be found, the search for their place comes first."""
+    usual = SEARCHING_METHOD if editor.info.finds_objects else DEFAULT_METHOD
+    return usual if usual in editor.info.methods else editor.info.methods[0]
 
 
 def _server_functions(editor: Editor) -> list[Callable[[Any], Any]]:
@@ -179,7 +185,8 @@ def _add_endpoints(editor: Editor) -> None:
             edits: a JSON object {attribute: strength}; positive adds, negative removes.
             paste_back: true for the whole photo with the edit in it, false for the face alone.
             seed: a whole number; the same seed gives the same result.
-            options: a JSON object; blend (detail, poisson or mixed), family (an edit family) and the options of /invert.
+            options: a JSON object; blend (detail, poisson or mixed), family (an edit family), object (a JSON object with some
+                of class, class_alpha, shift, zoom, truncation) and the options of /invert.
         Returns:
             The picture, and {before, after, identity_similarity, mse, seconds, warnings, ...}.
         """

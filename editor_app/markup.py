@@ -10,8 +10,8 @@ __all__ = ["script", "style", "text"]
 
 STATIC_DIR = Path(__file__).parent / "static"
 
-STYLES = ("base", "layout", "source", "options", "result", "attributes", "own")
-SCRIPTS = ("core", "live", "mask", "options", "source", "result", "own", "attributes")
+STYLES = ("base", "layout", "source", "options", "result", "attributes", "objects", "own")
+SCRIPTS = ("core", "live", "mask", "options", "source", "result", "own", "attributes", "objects")
 """In loading order: each file adds its part to `window.lwe`."""
 
 

@@ -13,11 +13,30 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from editor_app.preview import Preview
-from engines.api import CancelToken, Face, Inversion, Picture
+from engines.api import CancelToken, Face, Inversion, Pack, Picture, align, classes_of, pack_info
 
-__all__ = ["Session", "Sessions"]
+__all__ = ["Seen", "Session", "Sessions"]
 
 MAX_HASH_LENGTH = 64
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a pack's networks see in an opened picture, before any inversion."""
+
+    box: tuple[float, float, float, float] | None
+    """The object (x0, y0, x1, y1) in pixels of the picture."""
+    class_name: str | None
+    """For people: of which class it most probably is."""
+    probability: float
+
+    @staticmethod
+    def of(pack: Pack, picture: Picture) -> Seen:
+        aligned = align(pack, picture, None)
+        classes = classes_of(pack, aligned)
+        best = max(classes, key=classes.get, default=None)
+        names = {row.id: row.name for row in pack_info(pack).classes}
+        return Seen(aligned.object_box, names.get(best), classes.get(best, 0.0))
 
 
 @dataclass(eq=False)
@@ -33,6 +52,8 @@ class Session:
     thumbnail: str = ""
     """The picture for the left panel, as a data URI."""
     faces: tuple[Face, ...] = ()
+    seen: Seen | None = None
+    """Of a pack that finds objects or tells classes."""
     region: int | Literal["whole"] | None = None
     """What of the picture is edited: the index of a face or all of it; None while the user has to choose."""
     inversion: Inversion | None = None

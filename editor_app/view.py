@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,19 @@ from PIL import Image
 from editor_app import texts
 from editor_app.methods import METHODS
 from editor_app.preview import fit
-from editor_app.sessions import Session
-from engines.api import AttributeReading, Blend, Frame, Inversion, InversionProgress, Pack, Picture, keeps_tuned, report
+from editor_app.sessions import Seen, Session
+from engines.api import (
+    AttributeReading,
+    Blend,
+    Frame,
+    Inversion,
+    InversionProgress,
+    Pack,
+    Picture,
+    keeps_tuned,
+    report,
+    report_classes,
+)
 
 __all__ = [
     "Message",
@@ -64,21 +76,34 @@ def thumbnail(picture: Picture) -> str:
 
 
 def picture_json(session: Session) -> Message:
-    """The open photo in the left panel and its faces as boxes in shares of width and height."""
+    """The open photo in the left panel, its faces (or its object) as boxes in shares of width and height."""
     picture = session.picture
     height, width = picture.pixels.shape[:2]
-    boxes = [
-        [max(0.0, x0) / width, max(0.0, y0) / height, min(x1, width) / width, min(y1, height) / height]
-        for x0, y0, x1, y1 in (face.box for face in session.faces)
-    ]
+    boxes = [_in_shares(face.box, width, height) for face in session.faces]
     return {
         "name": picture.name,
         "src": session.thumbnail,
         "width": width,
         "height": height,
-        "faces": [[round(float(value), 4) for value in box] for box in boxes],
+        "faces": boxes,
         "region": session.region,
+        **_seen_json(session.seen, width, height),
     }
+
+
+def _in_shares(box: Sequence[float], width: int, height: int) -> list[float]:
+    """A rectangle in pixels of a picture, as far as it lies inside, in shares of width and height."""
+    x0, y0, x1, y1 = box
+    shares = max(0.0, x0) / width, max(0.0, y0) / height, min(x1, width) / width, min(y1, height) / height
+    return [round(float(value), 4) for value in shares]
+
+
+def _seen_json(seen: Seen | None, width: int, height: int) -> Message:
+    """The object's box, and the class that it most probably is of; nothing where the pack tells neither."""
+    if seen is None:
+        return {}
+    told = {} if seen.class_name is None else {"class": {"name": seen.class_name, "probability": round(seen.probability, 4)}}
+    return {"object": None if seen.box is None else _in_shares(seen.box, width, height), **told}
 
 
 def progress_json(progress: InversionProgress) -> Message:
@@ -104,6 +129,7 @@ def result_json(inversion: Inversion, session: Session) -> Message:
         "seconds": round(inversion.seconds, 2),
         "evaluations": inversion.evaluations,
         "seed": inversion.seed,
+        **({"sampled": ", ".join(sampled)} if (sampled := inversion.settings.get("classes")) else {}),
         "mse": round(inversion.mse, 5),
         "blend": usual_blend(inversion),
         "distance": texts.distance_text(inversion.perceptual, inversion.perceptual_kind),
@@ -121,11 +147,13 @@ def usual_blend(inversion: Inversion) -> Blend:
 
 
 def readings_json(pack: Pack, inversion: Inversion, frame: Frame) -> Message:
-    """The read-out: per attribute [before, now, changed], and both levels of an ordered one; whether it is the same person."""
+    """The read-out: per attribute [before, now, changed], and both levels of an ordered one; per class [before, now]; whether
+    it is the same person."""
     rows: list[AttributeReading] = report(pack, inversion, frame)
     return {
         "attributes": {row.id: _row(row) for row in rows},
         "identity": None if frame.identity_similarity is None else round(frame.identity_similarity, 4),
+        "classes": {row.id: [round(row.before, 4), round(row.after, 4)] for row in report_classes(pack, inversion, frame)},
         "render_ms": round(frame.render_ms, 1),
     }
 

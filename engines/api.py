@@ -400,7 +400,9 @@ def train_edit(
 
     recipe = Recipe(LwOptions() if steps is None else LwOptions(steps=steps))
     new = NewEdit(name, training=Training(recipe), seed=seed, run=run)
-    return train_from_pictures(pack, pictures, new, aligned=aligned, progress=told)[0]
+    # Trainings run on the CPU, wherever the pack is open: the same seed then gives the same edit.
+    trained = open_installed_pack(pack.id, pack.folder.parent).for_user(pack.user)
+    return train_from_pictures(trained, pictures, new, aligned=aligned, progress=told)[0]
 
 
 def user_edits(pack_id: str | None = None) -> list[tuple[UserEdit, str]]:
@@ -501,7 +503,9 @@ def export(
     if [width, height] != inversion.alignment["picture_px"]:
         was = " x ".join(str(side) for side in inversion.alignment["picture_px"])
         raise OptionError(f"{picture.name} has {width} x {height} pixels, the inverted photo had {was}: give the same photo.")
-    return exported(picture.pixels, inversion, frame.image, blend)
+    # Another class has another outline as well.
+    moved_box = found_box(pack, frame.image) if frame.state.object_edit.edited else None
+    return exported(picture.pixels, inversion, frame.image, blend, moved_box=moved_box)
 
 
 # ---- inside -----------------------------------------------------------------------------------------------------

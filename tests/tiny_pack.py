@@ -2,7 +2,7 @@
 
 Only its edit maps are fitted: adding an attribute raises the (random) predictor's answer to it, removing lowers it. With
 classes its generator and discriminator are class-conditional, and it has a class predictor, a box detector and directions
-for shift and zoom, all of them random.
+for shift and zoom, all of them random; and its pictures are taken whole, without looking for faces.
 """
 
 from __future__ import annotations
@@ -40,6 +40,12 @@ _DIM, _LAYERS = 16, 8
 _SIZES = StyleGAN2Config(TINY_RESOLUTION, _DIM, _DIM, 2, {4: 16, 8: 16, 16: 12, 32: 8}, label_layers=2)
 _TRUNK = (8, 12, 16)
 _LOGIT_CHANGE = 2.0
+_FACES = {
+    "kind": "five-points",
+    "points": [[49.6, 66.2], [78.3, 66.4], [62.6, 84.8], [51.1, 98.9], [75.7, 98.9]],
+    "reference_px": 128,
+    "detector": "mtcnn",
+}
 
 
 def build_tiny_pack(folder: Path, classes: Sequence[str] = ()) -> Path:
@@ -47,7 +53,11 @@ def build_tiny_pack(folder: Path, classes: Sequence[str] = ()) -> Path:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         parts = _parts(classes)
-    create_manifest(folder, **_manifest(folder.name), classes=[{"id": name, "name": name.capitalize()} for name in classes])
+    create_manifest(
+        folder,
+        **_manifest(folder.name, objects=bool(classes)),
+        classes=[{"id": name, "name": name.capitalize()} for name in classes],
+    )
     provenance = _provenance()
     for kind, part in parts.items():
         config = part.config_json() if isinstance(part, nn.Module) else {}
@@ -123,7 +133,7 @@ def _edit_maps(generator: Generator, predictor: AttributePredictor, codes: Tenso
     return maps
 
 
-def _manifest(pack_id: str) -> dict[str, Any]:
+def _manifest(pack_id: str, *, objects: bool) -> dict[str, Any]:
     groups = {"Eyeglasses": "accessories", "Smiling": "expression", "Male": "person", "Beard": "hair"}
     return {
         "id": pack_id,
@@ -137,12 +147,7 @@ def _manifest(pack_id: str) -> dict[str, Any]:
             for name in TINY_ATTRIBUTES
         ],
         "preprocessing": {"colour": "RGB", "range": [-1, 1]},
-        "alignment": {
-            "kind": "five-points",
-            "points": [[49.6, 66.2], [78.3, 66.4], [62.6, 84.8], [51.1, 98.9], [75.7, 98.9]],
-            "reference_px": 128,
-            "detector": "mtcnn",
-        },
+        "alignment": {"kind": "none"} if objects else _FACES,
         "licences": {"data": "none", "weights": "Apache-2.0"},
     }
 

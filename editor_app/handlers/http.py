@@ -45,16 +45,20 @@ def edit(
     """The edited picture uint8 [H, W, 3], and what the predictors say about it before and after."""
     started_sec = time.perf_counter()
     alphas = _alphas(edits)
-    blend, family, inverting = _own_options(options)
-    opened, picture, found = _inverted(editor, image, pack, method, seed, inverting, alphas, family)
+    blend, edited, inverting = _own_options(options)
+    opened, picture, found = _inverted(editor, image, pack, method, seed, inverting, {"alphas": alphas, **edited})
     inversion = found.result
-    frame = api.render(opened, inversion, alphas, family=family)
+    frame = api.render(opened, inversion, alphas, **edited)
     rows = api.report(opened, inversion, frame)
+    classes = api.report_classes(opened, inversion, frame)
     pixels = api.export(opened, inversion, frame, picture, paste_back=bool(paste_back), blend=blend)
     return pixels, {
         **_facts(found),
         "edits": alphas,
-        "family": family,
+        "family": edited["family"],
+        "object": frame.state.object_edit.canonical(),
+        "classes_before": {row.id: row.before for row in classes},
+        "classes_after": {row.id: row.after for row in classes},
         "blend": blend or usual_blend(inversion),
         "before": {row.id: row.before for row in rows},
         "after": {row.id: row.after for row in rows},
@@ -63,8 +67,8 @@ def edit(
     }
 
 
-def _own_options(options: object) -> tuple[api.Blend | None, str, dict[str, Any]]:
-    """How the edit goes back into the photo, by which family it is made, and the options of the inversion."""
+def _own_options(options: object) -> tuple[api.Blend | None, dict[str, Any], dict[str, Any]]:
+    """How the edit goes back into the photo, what api.render takes beside strengths, and the options of the inversion."""
     given = dict(json_object("options", options, '{"blend": "poisson"}'))
     blend = given.pop("blend", None)
     if blend is not None and blend not in api.BLENDS:
@@ -72,7 +76,8 @@ def _own_options(options: object) -> tuple[api.Blend | None, str, dict[str, Any]
     family = given.pop("family", api.DEFAULT_FAMILY)
     if not isinstance(family, str):
         raise api.OptionError(f"options: family={repr(family)[:80]}: expected a name like {api.DEFAULT_FAMILY}.")
-    return blend, family, checked_options(given)
+    object_edit = api.ObjectEdit.from_json(given.pop("object", {}))
+    return blend, {"family": family, "object_edit": object_edit}, checked_options(given)
 
 
 def _inverted(
@@ -82,8 +87,7 @@ def _inverted(
     method: str,
     seed: int,
     options: dict[str, Any],
-    alphas: dict[str, float] | None = None,
-    family: str = api.DEFAULT_FAMILY,
+    edits: dict[str, Any] | None = None,
 ) -> tuple[api.Pack, api.Picture, api.InversionProgress]:
     """The pack, the picture, and the record with the result."""
     if not image:
@@ -93,7 +97,7 @@ def _inverted(
     opened = api.open_pack(pack)
     # Before the inversion: nobody should wait ten seconds to learn of a misspelt word.
     api.check_method(opened, method)
-    api.check_edits(opened, alphas or {}, family=family)
+    api.check_edits(opened, **(edits or {"alphas": {}}))
     picture = api.read_image(image)
     cancel = api.CancelToken()
     records = api.invert(opened, picture, method=method, seed=int(seed), cancel=cancel, **options)

@@ -16,7 +16,7 @@ from editor_app.editor import Editor
 from editor_app.handlers.inverting import checked_options, within_limit
 from editor_app.handlers.orders import Order
 from editor_app.preview import make_preview
-from editor_app.sessions import Session
+from editor_app.sessions import Seen, Session
 from editor_app.view import Message, message
 from engines import api
 from engines.api import CancelToken
@@ -69,7 +69,7 @@ def job_revision(editor: Editor, session_hash: object) -> int:
 
 
 def _open(editor: Editor, session: Session, order: Order, cancel: CancelToken) -> Iterator[Message]:
-    """Reads a picture, finds its faces and inverts the first of them; all of it for a pack that is not about faces."""
+    """Reads a picture, finds its faces or its object, and inverts the first face; all of it for a pack of other things."""
     yield message(order.revision, "working", text="Opening the picture")
     picture = _read(editor, order)
     faces: tuple[api.Face, ...] = ()
@@ -77,10 +77,15 @@ def _open(editor: Editor, session: Session, order: Order, cancel: CancelToken) -
         yield message(order.revision, "working", text="Looking for faces")
         faces = tuple(api.find_faces(picture))
     without_face = None if editor.info.faces else "whole"
+    seen = None
+    if editor.info.finds_objects or editor.info.class_readout:
+        yield message(order.revision, "working", text="Looking for the object")
+        seen = Seen.of(editor.pack, picture)
     with session.lock:
         if not session.is_current(order.revision):
             return
         session.picture, session.faces, session.region = picture, faces, 0 if faces else without_face
+        session.seen = seen
         session.inversion = session.preview = None
         session.thumbnail = view.thumbnail(picture)
     cancel.raise_if_cancelled()
@@ -146,11 +151,12 @@ def _told(records: Iterator[api.InversionProgress]) -> Iterator[Message]:
 
 
 def _surprise(editor: Editor, session: Session, order: Order, cancel: CancelToken) -> Iterator[Message]:
-    """A person made up by the generator."""
-    yield message(order.revision, "working", text="Making someone up", **_opened(session))
+    """A person, or an object of a class, made up by the generator."""
+    text = "Making one up" if editor.info.classes else "Making someone up"
+    yield message(order.revision, "working", text=text, **_opened(session))
     with editor.live_slots:
         cancel.raise_if_cancelled()
-        inversion = api.surprise(editor.pack, order.seed)
+        inversion = api.surprise(editor.pack, order.seed, classes=order.class_id or None)
     with session.lock:
         if not session.is_current(order.revision):
             return

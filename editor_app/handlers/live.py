@@ -16,7 +16,8 @@ VIEWS = ("photo", "crop")
 
 
 def live(editor: Editor, arguments: object) -> dict[str, Any]:
-    """[session hash, {inversion, alphas, view, blend, family}, user] -> {shown, src, attributes, identity, render_ms}, {error}.
+    """[session hash, {inversion, alphas, view, blend, family, object}, user] -> {shown, src, attributes, classes, identity,
+    render_ms}, or {error}.
 
     The user's secret may be missing; with it their own attributes can be edited too.
     `shown` repeats the state that `src` is a picture of: the page sets it beside the picture, so that the two never part.
@@ -25,7 +26,7 @@ def live(editor: Editor, arguments: object) -> dict[str, Any]:
         preview, inversion, wanted = _resolve(editor, arguments)
         pack = wanted["pack"]
         with editor.live_slots:
-            frame = api.render(pack, inversion, wanted["alphas"], family=wanted["family"])
+            frame = api.render(pack, inversion, **wanted["edits"])
             if wanted["view"] == "photo":
                 pasted = api.export(pack, preview.inversion, frame, preview.picture, blend=wanted["blend"])
                 source, shown = view.jpeg_uri(pasted), {"view": "photo", "blend": wanted["blend"]}
@@ -60,7 +61,7 @@ def download(editor: Editor, arguments: object) -> dict[str, Any]:
         with session.lock:
             picture = None if preview is None else session.picture
         pack = wanted["pack"]
-        frame = api.render(pack, inversion, wanted["alphas"], family=wanted["family"])
+        frame = api.render(pack, inversion, **wanted["edits"])
         pixels = api.export(pack, inversion, frame, picture, blend=wanted["blend"])
         name = f"person-{inversion.seed}.png" if picture is None else f"{_stem(picture.name)}-edited.png"
         return {"url": f"download/{editor.downloads.add(pixels, name)}", "name": name}
@@ -93,12 +94,13 @@ def _resolve(editor: Editor, arguments: object) -> tuple[Preview | None, api.Inv
     if not isinstance(family, str):
         raise api.OptionError(texts.BAD_REQUEST)
     pack = editor.pack_for(user)
-    api.check_edits(pack, alphas, family=family)
+    edits = {"alphas": alphas, "family": family, "object_edit": api.ObjectEdit.from_json(wanted.get("object", {}))}
+    api.check_edits(pack, **edits)
     view_name = wanted.get("view") if wanted.get("view") in VIEWS and preview is not None else "crop"
     blend = wanted.get("blend", view.usual_blend(inversion))
     if blend not in api.BLENDS:
         raise api.OptionError(texts.BAD_REQUEST)
-    return preview, inversion, {"pack": pack, "alphas": alphas, "family": family, "view": view_name, "blend": blend}
+    return preview, inversion, {"pack": pack, "edits": edits, "view": view_name, "blend": blend}
 
 
 def _stem(name: str) -> str:

@@ -29,6 +29,8 @@ class Order:
     options: Mapping[str, Any] = field(default_factory=dict)
     """Options of the inversion, not checked yet: a wrong one is told to the user by its name."""
     seed: int = 0
+    class_id: str = ""
+    """For surprise: of which class; empty for any."""
 
     @staticmethod
     def parse(request: object) -> Order:
@@ -49,6 +51,7 @@ class Order:
             method=_text(request.get("method", ""), "method"),
             options=_options(request.get("options", {})),
             seed=_integer(request.get("seed", 0), "seed"),
+            class_id=_text(request.get("class", ""), "class"),
         )
 
 

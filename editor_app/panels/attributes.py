@@ -17,7 +17,8 @@ _TEMPLATE = """<section class="lwe-panel lwe-attributes idle" aria-label="Attrib
     {identity}<div role="status"><span>Changed</span><strong data-part="changes">nothing yet</strong></div>
   </div>
   {families}{groups}
-  <details open data-part="own" hidden><summary><h3>{own}</h3></summary><div data-part="own-rows"></div></details>
+  <details open data-part="own" hidden><summary><h3>{own}</h3></summary><div data-part="own-rows"></div>
+    <p class="hint">{own_reading}</p></details>
   <template data-part="own-row">{own_row}</template>
   <p class="hint">Under each slider: how sure an image classifier is that the attribute is there, before → now.
   A mark on the slider shows the strength that changes most pictures.</p>
@@ -67,6 +68,7 @@ def attributes_panel(info: PackInfo) -> gr.HTML:
             families=_families(info),
             identity=_IDENTITY if info.identity else "",
             own=text(texts.OWN_GROUP),
+            own_reading=text(texts.OWN_READING),
             own_row=_row(AttributeInfo("", "", "", -1.0, 1.0, 1.0, own=True), marks=False),
         ),
         js_on_load="window.lwe.mountAttributes(element);",

@@ -12,7 +12,7 @@ __all__ = ["header_panel"]
 
 _TEMPLATE = """<header class="lwe-header">
   <div class="brand">{logo}<div><h1>Latent Wasserstein Editor</h1>
-    <p>Change one thing about a face. See what else changed.</p></div></div>
+    <p>Change one thing about {thing}. See what else changed.</p></div></div>
   <div class="tools"><span class="pack" title="{title}">{pack}</span>
   <button type="button" class="quiet" data-part="theme" aria-label="Switch between light and dark">{theme}</button></div>
 </header>"""
@@ -33,7 +33,11 @@ element.querySelector("[data-part=theme]").addEventListener("click", () => {
 def header_panel(info: PackInfo) -> gr.HTML:
     return gr.HTML(
         html_template=_TEMPLATE.format(
-            logo=icon("logo"), theme=icon("theme"), pack=text(f"{info.title} · {info.resolution} px"), title=text(info.id)
+            logo=icon("logo"),
+            theme=icon("theme"),
+            pack=text(f"{info.title} · {info.resolution} px"),
+            title=text(info.id),
+            thing="an object" if info.classes else "a face",
         ),
         js_on_load=_SCRIPT,
         apply_default_css=False,

@@ -19,7 +19,7 @@ MASK = """<div class="mask" data-part="mask" role="group" aria-label="Object mas
       </div>"""
 """The rectangle over the picture; a corner names the two sides of (x0, y0, x1, y1) that it moves."""
 
-_TEMPLATE = """<details class="options" data-part="options">
+_TEMPLATE = """<details class="options" data-part="options"{usual}>
     <summary>More options<span class="count" data-part="options-count"></span></summary>
     <div class="rows">
       <p class="hint" data-part="options-unused" hidden>This method has no options.</p>
@@ -66,9 +66,14 @@ _TEMPLATE = """<details class="options" data-part="options">
   </details>"""
 
 
-def options_part(spaces: tuple[str, ...]) -> str:
-    """The closed part under the method; `spaces` are the pack's."""
+# Objects lie anywhere in their pictures: unless the user says otherwise, they are found and brought to the middle.
+_OBJECT_USUAL = ' data-thing="object" data-mask="auto" data-transform="both"'
+
+
+def options_part(spaces: tuple[str, ...], *, objects: bool = False) -> str:
+    """The closed part under the method; `spaces` are the pack's, `objects` says whether it finds them in pictures."""
     return _TEMPLATE.format(
+        usual=_OBJECT_USUAL if objects else "",
         max_seconds=MAX_SECONDS,
         spaces=_choices({space: SPACES.get(space, space) for space in spaces}),
         transforms=_choices(TRANSFORMS),

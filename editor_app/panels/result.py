@@ -9,7 +9,7 @@ import gradio as gr
 from editor_app import texts
 from editor_app.markup import text
 from editor_app.panels.icons import icon
-from engines.api import BLENDS
+from engines.api import BLENDS, PackInfo
 
 __all__ = ["result_panel"]
 
@@ -17,7 +17,7 @@ _TEMPLATE = """<section class="lwe-panel lwe-result" aria-label="Result">
   <div class="toolbar">
     <div class="segments" role="radiogroup" aria-label="View" data-part="views" hidden>
       <label><input type="radio" name="lwe-view" data-view="photo"><span>Whole photo</span></label>
-      <label><input type="radio" name="lwe-view" data-view="crop"><span>Face only</span></label>
+      <label><input type="radio" name="lwe-view" data-view="crop"><span>{crop}</span></label>
     </div>
     <div class="tools">
       <button type="button" data-part="compare" aria-pressed="false" disabled>{compare}<span>Hold to compare</span></button>
@@ -49,7 +49,7 @@ _TEMPLATE = """<section class="lwe-panel lwe-result" aria-label="Result">
 </section>"""
 
 
-def result_panel(server_functions: list[Callable]) -> gr.HTML:
+def result_panel(server_functions: list[Callable], info: PackInfo) -> gr.HTML:
     """The component carries the event `work` (a job is ordered) and receives the job's messages as its value.
 
     server_functions: what build.py hands in by name, each taking [session hash, wanted state].
@@ -62,7 +62,8 @@ def result_panel(server_functions: list[Callable]) -> gr.HTML:
             face=icon("face"),
             slow_blend=text(texts.SLOW_BLEND),
             blends="".join(f'<option value="{blend}">{text(texts.BLENDS.get(blend, blend))}</option>' for blend in BLENDS),
-            start="Drop a photo of a face, pick an example, or press Surprise me.",
+            start=text(texts.OBJECT_START if info.classes else texts.START),
+            crop=text(texts.OBJECT_CROP if info.classes else texts.CROP),
         ),
         js_on_load="window.lwe.mountResult(element, trigger, props, server, upload, watch); /* event: 'work' */",
         server_functions=server_functions,

@@ -27,7 +27,7 @@ _TEMPLATE = """<section class="lwe-panel lwe-source" aria-label="Picture">
   </figure>
   <div class="kept" data-part="kept-this" hidden><p class="hint">{kept_of_this}</p>
     <button type="button" class="quiet" data-part="forget" aria-label="Forget this picture">Forget</button></div>
-  <p class="hint" data-part="aside" hidden>You are editing a made-up person. Invert brings your picture back.</p>
+  <p class="hint" data-part="aside" hidden>You are editing a made-up {made_up}. Invert brings your picture back.</p>
   <button type="button" class="primary wide" data-part="whole" hidden>Use the whole picture</button>
   <div class="chips" role="radiogroup" aria-label="What to edit" data-part="chips" hidden></div>
   <label class="drop" data-part="drop">
@@ -45,7 +45,7 @@ _TEMPLATE = """<section class="lwe-panel lwe-source" aria-label="Picture">
     <button type="button" class="primary" data-part="invert">Invert</button>
     <button type="button" data-part="cancel" disabled>Cancel</button>
   </div>
-  <div class="or"><button type="button" class="wide" data-part="surprise">{spark}Surprise me</button></div>
+  <div class="or">{classes}<button type="button" class="wide" data-part="surprise">{spark}Surprise me</button></div>
   {examples}
   <div><p class="hint">{privacy}</p>
     <details data-part="kept"><summary>What is kept</summary><p>{kept}</p><p data-part="stored"></p></details></div>
@@ -55,6 +55,10 @@ _EXAMPLE = (
     '<li><button type="button" data-example="{id}" aria-label="Example: {caption}" title="{title}">'
     '<img src="example/{id}" alt="" loading="lazy" width="72" height="72"></button></li>'
 )
+
+
+_CLASSES = """<div class="choice"><label for="lwe-surprise-class">Class</label>
+    <select id="lwe-surprise-class" data-part="surprise-class"><option value="">Any</option>{choices}</select></div>"""
 
 
 def source_panel(info: PackInfo, examples: tuple[Example, ...], default_method: str) -> gr.HTML:
@@ -73,7 +77,9 @@ def source_panel(info: PackInfo, examples: tuple[Example, ...], default_method: 
             methods=_choices(methods, default_method),
             hint=text(methods[default_method].hint),
             mask=MASK,
-            options=options_part(info.spaces),
+            options=options_part(info.spaces, objects=info.finds_objects),
+            classes=_classes(info),
+            made_up="one" if info.classes else "person",
             examples=_examples(examples),
             privacy=text(texts.PRIVACY),
             kept=text(texts.KEPT),
@@ -100,6 +106,12 @@ def _choice(name: str, method: Method, selected: bool) -> str:
         f'<option value="{text(name)}" data-hint="{text(method.hint)}" data-uses="{" ".join(sorted(method.uses))}"'
         f"{' selected' if selected else ''}>{text(method.name)}</option>"
     )
+
+
+def _classes(info: PackInfo) -> str:
+    """Of which class Surprise me makes one; nothing for a pack without classes."""
+    choices = "".join(f'<option value="{text(row.id)}">{text(row.name)}</option>' for row in info.classes)
+    return _CLASSES.format(choices=choices) if choices else ""
 
 
 def _examples(examples: tuple[Example, ...]) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from engines.core.errors import OptionError
 from engines.imaging.align import Alignment
 from engines.imaging.convert import to_tensor, to_uint8
-from engines.imaging.paste import paste_back, paste_blended
+from engines.imaging.paste import Rectangle, paste_back, paste_blended
 from engines.inversion.result import Inversion
 from engines.inversion.transforms import Transform
 
@@ -21,11 +21,22 @@ Blend = Literal["detail", "poisson", "mixed"]
 the generator's picture in the photo's place, blended without a seam. ``mixed``: the same with the photo's gradients wherever
 they are steeper."""
 BLENDS: tuple[Blend, ...] = get_args(Blend)
+_ROOM = 0.1
+"""Of a moved object's size, on each side of it."""
 
 
-def exported(pixels: np.ndarray, inversion: Inversion, image: np.ndarray, blend: Blend | None) -> np.ndarray:
+def exported(
+    pixels: np.ndarray,
+    inversion: Inversion,
+    image: np.ndarray,
+    blend: Blend | None,
+    *,
+    moved_box: Rectangle | None = None,
+) -> np.ndarray:
     """The photo uint8 [H, W, 3] that `inversion` was made from, with the edited picture uint8 [R, R, 3] in it.
 
+    moved_box: where the object lies in the edited picture (x0, y0, x1, y1), if it has moved: both it and where it was are
+    blended, so that it is not cut off at the mask.
     blend: None is ``poisson`` where a transform of the picture was found, whose reconstruction stands elsewhere and in another
     light than the photo's, else ``detail``. Raises OptionError for another word.
     """
@@ -40,7 +51,8 @@ def exported(pixels: np.ndarray, inversion: Inversion, image: np.ndarray, blend:
         reconstruction, edited = (_in_the_photos_light(picture, transform) for picture in (inversion.reconstruction, image))
         return paste_back(pixels, alignment.then(to_frame), reconstruction, edited)
     picture = _in_the_photos_light(image, transform)
-    return paste_blended(pixels, alignment, picture, to_frame=to_frame, mask=inversion.mask, mixed=blend == "mixed")
+    mask = inversion.mask if moved_box is None else _grown(inversion.mask, moved_box, to_frame)
+    return paste_blended(pixels, alignment, picture, to_frame=to_frame, mask=mask, mixed=blend == "mixed")
 
 
 def framed_crop(inversion: Inversion) -> np.ndarray:
@@ -48,6 +60,18 @@ def framed_crop(inversion: Inversion) -> np.ndarray:
     if inversion.transform is None:
         return inversion.crop
     return to_uint8(_transform(inversion).apply(to_tensor(np.array(inversion.crop))))[0]
+
+
+def _grown(mask: Rectangle | None, box: Rectangle, to_frame: np.ndarray) -> Rectangle | None:
+    """The rectangle in crop pixels around the mask and a box in the generator's frame, with room to fade around it."""
+    if mask is None:
+        return None
+    # Axes stay parallel: frame = scale * crop + shift, along each of them.
+    scale, shift = np.diag(to_frame[:, :2]), to_frame[:, 2]
+    low, high = ((np.array(corner) - shift) / scale for corner in (box[:2], box[2:]))
+    room = _ROOM * (high - low)
+    low, high = np.minimum(low - room, mask[:2]), np.maximum(high + room, mask[2:])
+    return float(low[0]), float(low[1]), float(high[0]), float(high[1])
 
 
 def _transform(inversion: Inversion) -> Transform:

@@ -92,3 +92,21 @@ def test_only_the_mask_is_replaced(photo, perfect):
     rows, columns = np.nonzero(changed)
     assert columns.min() >= 50 + 8 * 6.25 - 1 and columns.max() <= 50 + 20 * 6.25
     assert rows.min() >= 8 * 6.25 - 1 and rows.max() <= 24 * 6.25
+
+
+def test_a_moved_object_is_blended_where_it_was_and_where_it_is(photo, perfect):
+    """The mask is the left half of the crop; the object now also lies on the right, in a frame twice as fine."""
+    masked = dataclasses.replace(perfect, mask=(4.0, 4.0, 14.0, 28.0), transform=Transform((0.5, 0.5)).to_json())
+    image = np.full((32, 32, 3), 230, np.uint8)
+    alignment = Alignment.from_json(perfect.alignment)
+
+    def changed(**options) -> tuple[float, float, float, float]:
+        """Bounds of what has changed, in pixels of the crop."""
+        rows, columns = np.nonzero((exported(photo.pixels, masked, image, "poisson", **options) != photo.pixels).any(axis=2))
+        (x0, y0), (x1, y1) = alignment.to_crop(np.array([(columns.min(), rows.min()), (columns.max() + 1, rows.max() + 1)]))
+        return x0, y0, x1, y1
+
+    # The frame covers the crop's 8 to 24: of the mask 8 to 14 can be seen.
+    assert changed() == pytest.approx((8, 8, 14, 24), abs=0.5)
+    # Frame pixels 16 to 24 are the crop's 16 to 20; with a tenth of its size around.
+    assert changed(moved_box=(16.0, 8.0, 24.0, 24.0)) == pytest.approx((8, 8, 20.4, 24), abs=0.5)

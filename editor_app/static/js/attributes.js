@@ -63,7 +63,7 @@ window.lwe.mountAttributes = (element) => {
     reset.addEventListener("click", () => { set(id, 0); input.focus(); });
   }
   rows.forEach(listen);
-  part("reset-all").addEventListener("click", () => lwe.setEdits({}));
+  part("reset-all").addEventListener("click", () => lwe.setEdits({}, {}));
 
   // ---- attributes that users trained: they come and go while the page is open ----
   function ownRow({ id, name, low, high, calibrated, stride }) {
@@ -113,7 +113,7 @@ window.lwe.mountAttributes = (element) => {
 
   lwe.on("edits", () => {
     rows.forEach(drawSlider);
-    part("reset-all").disabled = Object.keys(lwe.state.edits).length === 0;
+    part("reset-all").disabled = !lwe.edited();
   });
 
   function clearReadings() {

@@ -11,6 +11,7 @@ window.lwe = window.lwe || (() => {
     job: null,        // {text, share, preview}
     result: null,     // {inversion, photo, ...}
     edits: {},        // attribute -> strength, zeros left out
+    object: {},       // what becomes of the object as a whole: class, class_alpha, shift, zoom, truncation; what stays is left out
     family: null,     // by which edit family; null is the pack's usual one
     view: "photo",
     blend: null,      // how an edit goes back into the photo; null is the result's usual way
@@ -57,12 +58,12 @@ window.lwe = window.lwe || (() => {
   function order(kind, facts = {}) {
     if (!bridge) return;
     const another = kind !== "invert" || (facts.region !== undefined && facts.region !== state.picture?.region);
-    before = { inversion: state.result?.inversion, edits: state.edits };
+    before = { inversion: state.result?.inversion, edits: state.edits, object: state.object };
     state.revision += 1;
     state.phase = "working";
     state.job = { text: "Starting" };
     if (kind !== "invert") state.blend = null;
-    if (another) setEdits({});
+    if (another) setEdits({}, {});
     heard = Date.now();
     told.clear();
     emit("clear-notices");
@@ -80,7 +81,7 @@ window.lwe = window.lwe || (() => {
     state.phase = message.phase === "failed" ? "empty" : message.phase;
     // An order that came to nothing gives the edits back.
     const same = message.phase === "ready" && message.result.inversion === before.inversion;
-    if (same && !Object.keys(state.edits).length) setEdits(before.edits);
+    if (same && !edited()) setEdits(before.edits, before.object);
     for (const notice of message.notices || []) {
       if (!told.has(notice.text)) notify(notice.kind, notice.text);
       told.add(notice.text);
@@ -104,13 +105,17 @@ window.lwe = window.lwe || (() => {
   }
   setInterval(watchSilence, 5000);
 
-  function setEdits(edits) {
+  function setEdits(edits, object = state.object) {
+    state.object = object;
     state.edits = Object.fromEntries(Object.entries(edits).filter(([, strength]) => strength !== 0));
     state.resting = false;
     clearTimeout(rest);
     rest = setTimeout(() => { state.resting = true; emit("rest"); }, REST_MS);
     emit("edits");
   }
+
+  const setObject = (object) => setEdits(state.edits, object);
+  const edited = () => Object.keys(state.edits).length + Object.keys(state.object).length > 0;
 
   // What the family cannot edit goes back to 0.
   function setFamily(family, attributes) {
@@ -134,7 +139,12 @@ window.lwe = window.lwe || (() => {
   // What should be painted in the end, or null when there is nothing to edit.
   function goal() {
     if (state.phase !== "ready" || !state.result) return null;
-    const wish = { inversion: state.result.inversion, alphas: { ...state.edits }, ...(state.family ? { family: state.family } : {}) };
+    const wish = {
+      inversion: state.result.inversion,
+      alphas: { ...state.edits },
+      ...(state.family ? { family: state.family } : {}),
+      ...(Object.keys(state.object).length ? { object: { ...state.object } } : {}),
+    };
     return state.result.photo && state.view === "photo" ? { ...wish, view: "photo", blend: blend() } : { ...wish, view: "crop" };
   }
 
@@ -152,7 +162,7 @@ window.lwe = window.lwe || (() => {
   // Used by every panel: the element of that name inside it.
   const part = (element, name) => element.querySelector(`[data-part="${name}"]`);
 
-  return { state, on, emit, call, notify, order, receive, setEdits, setFamily, setView, setBlend, blend, goal, wanted,
+  return { state, on, emit, call, notify, order, receive, setEdits, setObject, edited, setFamily, setView, setBlend, blend, goal, wanted,
            connect, part, NO_ANSWER, QUICK_BLEND,
            upload: (file) => bridge.upload(file) };
 })();

@@ -6,9 +6,12 @@ window.lwe.mountOptions = (element, method) => {
   const rows = [...element.querySelectorAll("[data-option]")];
   const radios = [...element.querySelectorAll('[name="lwe-mask"]')];
   const numbers = [...element.querySelectorAll("[data-side]")];
+  const thing = part("options").dataset.thing || "face";
+  // What holds unless the user says otherwise; the server's own defaults are none of both.
+  const usual = { mask: part("options").dataset.mask || "none", transform: part("options").dataset.transform || "none" };
   const HINTS = {
-    none: "All of the face's square counts the same.",
-    auto: "The face that was found; what lies outside counts less.",
+    none: thing === "face" ? "All of the face's square counts the same." : "All of the picture counts the same.",
+    auto: `The ${thing} that was found; what lies outside counts less.`,
     own: "Drag the rectangle or its corners, or type its sides; what lies outside counts less.",
     nothing: "Nothing was found in the picture: draw a rectangle of your own.",
   };
@@ -18,11 +21,11 @@ window.lwe.mountOptions = (element, method) => {
   const uses = (option) => (method.selectedOptions[0].dataset.uses || "").split(" ").includes(option);
   const kind = () => radios.find((radio) => radio.checked).value;
 
-  // The detected face in whole pixels of the picture, null where none is edited.
+  // The detected face or object in whole pixels of the picture, null where none is edited.
   function detected() {
     const { picture } = lwe.state;
-    const face = picture && picture.faces[picture.region];
-    return face ? face.map((share, side) => Math.round(share * [picture.width, picture.height][side % 2])) : null;
+    const found = picture && (picture.faces[picture.region] || picture.object);
+    return found ? found.map((share, side) => Math.round(share * [picture.width, picture.height][side % 2])) : null;
   }
 
   const whole = ({ width, height }) => [0, 0, width, height];
@@ -40,6 +43,21 @@ window.lwe.mountOptions = (element, method) => {
       if (part("outside_weight").value) found.outside_weight = Number(part("outside_weight").value);
     }
     return Object.fromEntries(Object.entries(found).filter(([option]) => uses(option)));
+  }
+
+  // Of these, what the user has set.
+  function changed() {
+    const found = chosen();
+    if (found.mask === usual.mask && kind() !== "own") delete found.mask;
+    if (found.transform === usual.transform) delete found.transform;
+    if (usual.mask !== "none" && kind() === "none" && uses("mask")) found.mask = "none";
+    if (usual.transform !== "none" && part("transform").value === "none" && uses("transform")) found.transform = "none";
+    return found;
+  }
+
+  function useUsual() {
+    part("transform").value = usual.transform;
+    radios.find((radio) => radio.value === usual.mask).checked = true;
   }
 
   // For the open picture; a picture that is yet to come has no rectangle of its own, and is detected.
@@ -62,9 +80,8 @@ window.lwe.mountOptions = (element, method) => {
   method.addEventListener("change", () => draw());
   part("options-reset").addEventListener("click", () => {
     for (const name of ["seconds", "space", "outside_weight"]) part(name).value = "";
-    part("transform").value = "none";
+    useUsual();
     part("encoder_start").checked = true;
-    radios[0].checked = true;
     own = detected() || (lwe.state.picture && whole(lwe.state.picture));
     draw();
     part("options").querySelector("summary").focus();
@@ -96,7 +113,7 @@ window.lwe.mountOptions = (element, method) => {
     radios.find((radio) => radio.value === "own").disabled = !picture || !uses("mask");
     rows.find((row) => row.dataset.option === "outside_weight").hidden = kind() === "none";
     part("options-unused").hidden = rows.some((row) => uses(row.dataset.option));
-    const count = Object.keys(chosen()).length;
+    const count = Object.keys(changed()).length;
     part("options-count").textContent = count ? `${count} set` : "";
     part("options-reset").disabled = count === 0;
     drawMask();
@@ -109,8 +126,9 @@ window.lwe.mountOptions = (element, method) => {
     drawnFor = key;
     // Another picture, or another face of it: the old rectangle means nothing there.
     own = picture && (detected() || whole(picture));
-    if (!picture && kind() === "own") radios[0].checked = true;
+    if (!picture && kind() === "own") useUsual();
     draw();
   });
+  useUsual();
   draw();
 };

@@ -58,7 +58,9 @@ window.lwe.mountSource = (element, config) => {
     lwe.call("cancel", null);
   });
   part("surprise").addEventListener("click", () => {
-    lwe.order("surprise", { seed: crypto.getRandomValues(new Uint32Array(1))[0] % 1000000 });
+    const chosen = part("surprise-class")?.value;      // missing where the pack has no classes
+    const seed = crypto.getRandomValues(new Uint32Array(1))[0] % 1000000;
+    lwe.order("surprise", { seed, ...(chosen ? { class: chosen } : {}) });
   });
   method.addEventListener("change", () => { part("method-hint").textContent = method.selectedOptions[0].dataset.hint; });
 
@@ -103,6 +105,19 @@ window.lwe.mountSource = (element, config) => {
     part("chips").replaceChildren(...chips, faceChip("Whole picture", "whole"));
   }
 
+  // The object of a picture without faces, and of which class it is.
+  function drawObject({ object, class: found }) {
+    if (!object) return;
+    const [x0, y0, x1, y1] = object;
+    const box = Object.assign(document.createElement("div"), { className: "object-box" });
+    Object.assign(box.style, { left: `${100 * x0}%`, top: `${100 * y0}%`, width: `${100 * (x1 - x0)}%`, height: `${100 * (y1 - y0)}%` });
+    box.classList.toggle("low", y1 > 0.85);
+    if (found) box.append(Object.assign(document.createElement("b"), { textContent: found.name }));
+    part("boxes").append(box);
+  }
+
+  const classWords = ({ class: found }) => (found ? ` · ${found.name}, ${Math.round(100 * found.probability)} %` : "");
+
   function drawRegion({ region }) {
     for (const box of part("boxes").children) box.classList.toggle("selected", box.dataset.region === String(region));
     for (const radio of part("chips").querySelectorAll("input")) radio.checked = radio.dataset.region === String(region);
@@ -121,12 +136,13 @@ window.lwe.mountSource = (element, config) => {
     part("kept-this").hidden = !(phase === "ready" && result?.kept);
     part("aside").hidden = !(picture && phase === "ready" && result && !result.photo);
     if (!picture) return;
-    const key = JSON.stringify([picture.src, picture.name, picture.faces]);
+    const key = JSON.stringify([picture.src, picture.name, picture.faces, picture.object]);
     if (key !== drawn) {
       drawn = key;
       part("image").src = picture.src;
-      part("caption").textContent = `${picture.name} · ${picture.width} × ${picture.height}`;
+      part("caption").textContent = `${picture.name} · ${picture.width} × ${picture.height}${classWords(picture)}`;
       drawFaces(picture);
+      drawObject(picture);
     }
     drawRegion(picture);
   });
