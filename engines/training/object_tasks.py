@@ -61,6 +61,7 @@ class _Classes(_ObjectTask):
         super().__init__(arguments, row, train, validation)
         torch.manual_seed(arguments.seed + 3)
         self.model = ClassPredictor(train.data.classes, row.predictor_channels, row.predictor_hidden)
+        self.continue_from_pack(arguments)
         self.batches = self._batches(arguments.seed + 3, mirror=train.data.may_mirror)
         self.classes = torch.from_numpy(np.concatenate([part.classes for part in self.train]))
 
@@ -88,6 +89,7 @@ class _Boxes(_ObjectTask):
         super().__init__(arguments, row, train, validation)
         torch.manual_seed(arguments.seed + 4)
         self.model = BoxDetector(row.predictor_channels, row.predictor_hidden)
+        self.continue_from_pack(arguments)
         # Boxes are mirrored with their pictures, below.
         self.batches = self._batches(arguments.seed + 4, mirror=False)
         self.mirror = train.data.may_mirror

@@ -56,6 +56,13 @@ class Task:
         """Held-out figures of `result`."""
         raise NotImplementedError
 
+    def continue_from_pack(self, arguments: argparse.Namespace) -> None:
+        """With --continue-weights the pack's present weights take the place of random ones."""
+        if arguments.continue_weights:
+            pack = open_pack(arguments.pack)
+            self.model.load_state_dict(getattr(pack, self.kind).state_dict())
+            self.initialised_from = f"the {self.kind.replace('_', ' ')} of the pack's weights {pack.weights_hash}"
+
 
 class _Attributes(Task):
     kind = "attribute_predictor"
@@ -70,12 +77,9 @@ class _Attributes(Task):
         mirror = train.data.may_mirror
         factors = _standardised(train, [factor for factor in train.data.factors if factor.survives_mirror or not mirror])
         self.head = nn.Linear(self.model.hidden.out_features, factors.shape[1])
-        if arguments.reconstructions or arguments.continue_weights:
-            pack = open_pack(arguments.pack)
-        if arguments.continue_weights:
-            self.model.load_state_dict(pack.attribute_predictor.state_dict())
-            self.initialised_from = f"the attribute predictor of the pack's weights {pack.weights_hash}"
+        self.continue_from_pack(arguments)
         if arguments.reconstructions:
+            pack = open_pack(arguments.pack)
             count = min(arguments.reconstructions, len(train.images))
             images = [train.images, _reconstruct(pack, train.images[:count])]
             labels = np.concatenate([labels, labels[:count]])

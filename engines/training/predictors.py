@@ -40,7 +40,7 @@ HELP = "image networks: attributes, perceptual distance, identity, classes, boxe
 
 _PEAK_RATE = 2e-3
 # Shares of the budget among the networks of a pack; what is left out by --networks is not given to the others.
-_SHARES = {"attributes": 0.5, "perceptual": 0.25, "identity": 0.25, "classes": 0.2, "boxes": 0.3}
+_SHARES = {"attributes": 0.5, "perceptual": 0.25, "identity": 0.25, "classes": 0.6, "boxes": 0.4}
 _BATCH = {"attributes": 64, "perceptual": 48, "identity": 48, "classes": 64, "boxes": 64}
 _TASKS = {**TASKS, **OBJECT_TASKS}
 
@@ -57,7 +57,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="add N reconstructions to the attribute predictor's pictures",
     )
-    parser.add_argument("--continue-weights", action="store_true", help="start from the pack's present weights")
+    parser.add_argument(
+        "--continue-weights",
+        action="store_true",
+        help="start attribute and class predictor and box detector from the pack's present weights",
+    )
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:

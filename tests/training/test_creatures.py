@@ -100,3 +100,14 @@ def test_a_class_is_asked_for_by_name(trained):
     planet = api.surprise(pack, 2, classes="planets")
     assert planet.settings["classes"] == {"planets": 1.0} and planet.reconstruction.shape == (64, 64, 3)
     assert [row.id for row in api.pack_info(pack).classes] == list(STYLES)
+
+
+def test_networks_of_objects_go_on_from_the_packs_weights(trained, tmp_path):
+    before = open_pack("creatures").class_predictor.output.weight.clone()
+    words = ("--pictures", "60", "--steps", "2", "--networks", "classes", "--run", str(tmp_path / "run"))
+    _run(predictors, *words, "--continue-weights")
+    pack = open_pack("creatures")
+    source = pack.manifest.components["class_predictor"].provenance
+    assert source.initialised_from.startswith("the class predictor of the pack's weights")
+    # Two small steps from there; fresh weights would lie as far away as the weights are large.
+    assert 0 < float((pack.class_predictor.output.weight - before).norm()) < 0.5 * float(before.norm())
