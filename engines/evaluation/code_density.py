@@ -31,17 +31,14 @@ class NormalDensity:
     (Eq. 8). A full covariance of 2,000 coordinates would need far more codes than there are.
     """
 
-    def __init__(self, codes: np.ndarray, components: int) -> None:
-        """codes: [n, d] (or [n, L, D]), n >= 3; components: q, cut to what n and d allow."""
-        flat = _flat(codes)
-        count, dim = flat.shape
-        if count < 3:
-            raise ValueError(f"a density needs at least 3 codes, got {count}")
-        self.mean = flat.mean(axis=0)
-        variances, axes = _principal(flat - self.mean)
+    def __init__(self, codes: np.ndarray | _Principal, components: int) -> None:
+        """codes: [n, d] (or [n, L, D]), n >= 3, or what is known of them; components: q, cut to what n and d allow."""
+        known = codes if isinstance(codes, _Principal) else _Principal(codes)
+        dim, variances = len(known.mean), known.variances
+        self.mean = known.mean
         self.components = max(1, min(components, len(variances) - 1, dim - 1))
-        self._axes, self._variances = axes[: self.components], variances[: self.components]
-        rest = np.square(flat - self.mean).sum() / count - self._variances.sum()
+        self._axes, self._variances = known.axes[: self.components], variances[: self.components]
+        rest = known.total - self._variances.sum()
         self._noise = max(rest / max(1, dim - self.components), _LEAST_NOISE * variances.mean())
         self._log_determinant = np.log(self._variances).sum() + (dim - self.components) * np.log(self._noise)
 
@@ -57,9 +54,9 @@ class NormalDensity:
 def fit_normal(codes: np.ndarray, components: Sequence[int] = COMPONENTS) -> NormalDensity:
     """The density of codes [n, d] whose number of components makes a held-out fifth of them most likely, fitted on all."""
     kept = len(codes) - round(_HELD_OUT_SHARE * len(codes))
-    tried = {}
+    known, tried = _Principal(codes[:kept]), {}
     for count in components:
-        density = NormalDensity(codes[:kept], count)
+        density = NormalDensity(known, count)
         if density.components not in tried:
             tried[density.components] = float(density(codes[kept:]).mean())
     return NormalDensity(codes, max(tried, key=lambda count: tried[count]))
@@ -89,20 +86,30 @@ def _flat(codes: np.ndarray) -> np.ndarray:
     return np.asarray(codes, np.float64).reshape(len(codes), -1)
 
 
-def _principal(centred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Variances [r], falling, and orthonormal axes [r, d] of centred codes [n, d], without those of no variance.
+class _Principal:
+    """The principal components of codes, decomposed once for densities of any number of them.
 
     By the smaller of the two products: the eigenvectors of X X^T are those of X^T X seen from the other side.
     """
-    count, dim = centred.shape
-    if count > dim:
-        values, vectors = np.linalg.eigh(centred.T @ centred / count)
-        axes = vectors.T
-    else:
-        values, vectors = np.linalg.eigh(centred @ centred.T / count)
-        axes = vectors.T @ centred
-    order = np.argsort(values)[::-1]
-    values, axes = values[order], axes[order]
-    there = values > 1e-10 * max(values[0], 1e-300)
-    values, axes = values[there], axes[there]
-    return values, axes / np.linalg.norm(axes, axis=1, keepdims=True)
+
+    def __init__(self, codes: np.ndarray) -> None:
+        flat = _flat(codes)
+        count, dim = flat.shape
+        if count < 3:
+            raise ValueError(f"a density needs at least 3 codes, got {count}")
+        self.mean = flat.mean(axis=0)
+        centred = flat - self.mean
+        self.total = float(np.square(centred).sum() / count)
+        """Sum of all variances."""
+        if count > dim:
+            values, vectors = np.linalg.eigh(centred.T @ centred / count)
+            axes = vectors.T
+        else:
+            values, vectors = np.linalg.eigh(centred @ centred.T / count)
+            axes = vectors.T @ centred
+        order = np.argsort(values)[::-1]
+        there = order[values[order] > 1e-10 * max(values[order[0]], 1e-300)]
+        self.variances = values[there]
+        """[r], falling; those of no variance are left out."""
+        self.axes = axes[there] / np.linalg.norm(axes[there], axis=1, keepdims=True)
+        """[r, d], orthonormal."""
