@@ -9,7 +9,6 @@ from typing import Any
 import torch
 
 from engines.cli.parsing import bounded_int
-from engines.core.device import resolve_device
 from engines.core.errors import OptionError
 from engines.data.label_table import LabelTable, read_label_table
 from engines.packs.load import Pack
@@ -56,7 +55,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     _check(arguments)
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    pack = open_pack(arguments.pack, device=resolve_device(arguments.device))
+    pack = open_pack(arguments.pack)
     table = None if arguments.labels is None else read_label_table(arguments.labels)
     edit, folder = _from_codes(pack, table, arguments) if arguments.codes else _from_pictures(pack, table, arguments)
     return {"run": str(folder), "best": str(edit.folder), "id": edit.id, "name": edit.name, "metrics": _metrics(edit)}
