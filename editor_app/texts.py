@@ -38,6 +38,11 @@ BLENDS = {"detail": "Keep the photo's detail", "poisson": "Seamless (Poisson)", 
 """How an edit goes back into the photo -> name in the list."""
 SLOW_BLEND = "Blended when the slider rests."
 
+START = "Drop a photo of a face, pick an example, or press Surprise me."
+OBJECT_START = "Drop a picture of a creature or another object, pick an example, or press Surprise me."
+CROP = "Face only"
+OBJECT_CROP = "Object only"
+"""For packs with classes."""
 NO_PICTURE = "Choose a picture first: drop one on the page, paste one, pick an example, or press Surprise me."
 NO_FACE = "No face was found in this picture. Use the whole picture, or choose one with a face that looks at the camera."
 NO_SUCH_FACE = "That face is not in this picture. Choose one of the numbered faces."

@@ -503,7 +503,9 @@ def export(
     if [width, height] != inversion.alignment["picture_px"]:
         was = " x ".join(str(side) for side in inversion.alignment["picture_px"])
         raise OptionError(f"{picture.name} has {width} x {height} pixels, the inverted photo had {was}: give the same photo.")
-    return exported(picture.pixels, inversion, frame.image, blend)
+    # Another class has another outline as well.
+    moved_box = found_box(pack, frame.image) if frame.state.object_edit.edited else None
+    return exported(picture.pixels, inversion, frame.image, blend, moved_box=moved_box)
 
 
 # ---- inside -----------------------------------------------------------------------------------------------------
