@@ -1,8 +1,8 @@
 """``evaluate projection``: objects off-centre, of odd size and light, found by every optimiser (Huh et al. 2020, Table 1).
 
 All methods get the same number of pictures from the generator, and search the same space with the same mask, that of the
-pack's box detector. Runs are kept in the data folder as they come, by weights, set, space and number of evaluations: a second
-call makes only those that are missing.
+pack's box detector. Runs are kept in the data folder as they come, by the weights that take part, set, space and number of
+evaluations: a second call makes only those that are missing.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ _ABLATIONS = ("class", "outside")
 _OUTSIDE_WEIGHTS = (0.0, 1.0)
 """Beside the usual one."""
 _SHOWN = 6  # pictures on a sheet
+_TAKING_PART = ("generator", "statistics", "encoder", "perceptual", "class_predictor", "box_detector")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -148,9 +149,11 @@ def _subjects(setting: Setting, n: int) -> list[Subject]:
 
 def _kept(setting: Setting, arguments: argparse.Namespace) -> KeptRuns:
     """The folder of what is known already, by all that decides a run beside case, picture and seed."""
-    deciding = (setting.pack.weights_hash, setting.rendered, arguments.space, arguments.evaluations)
+    pack = setting.pack
+    weights = [pack.component_sha256(kind) for kind in _TAKING_PART if pack.has(kind)]
+    deciding = (*weights, pack.manifest.object_box, setting.rendered, arguments.space, arguments.evaluations)
     name = hashlib.sha256("\n".join(map(str, deciding)).encode()).hexdigest()[:12]
-    folder = data_dir() / "evaluations" / setting.pack.id / f"projection-{name}"
+    folder = data_dir() / "evaluations" / pack.id / f"projection-{name}"
     if arguments.fresh:
         shutil.rmtree(folder, ignore_errors=True)
     return KeptRuns(folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 import torch
 
 from engines.core.errors import OptionError
-from engines.core.paths import DATA_DIR_VARIABLE
+from engines.core.paths import DATA_DIR_VARIABLE, PACKS_VARIABLE
 from engines.evaluation import projection
 from engines.evaluation.judges import samples
 from engines.evaluation.projection_kept import KeptRuns
@@ -21,6 +22,8 @@ from engines.evaluation.setting import Setting, Subjects
 from engines.imaging.convert import to_tensor, to_uint8
 from engines.inversion.result import Inversion
 from engines.inversion.transforms import Transform, transform_images
+from engines.packs.registry import open_pack
+from engines.packs.write import update_manifest, write_component
 
 ADAM, BASIN = Case("adam", "none", encoder=False), Case("basin-cma", "none", encoder=False)
 
@@ -236,6 +239,29 @@ def test_what_was_measured_is_not_measured_again(class_pack, tmp_path, monkeypat
             _run(class_pack, tmp_path, monkeypatch, *words, "--fresh")
     more = _run(class_pack, tmp_path, monkeypatch, *words[2:], "--seeds", "2")
     assert more["rows"][0]["seeds"] == 2 and json.loads((tmp_path / "report" / "result.json").read_text())["result"] == more
+
+
+def test_what_takes_part_decides_what_is_known(class_packs_dir, tmp_path, monkeypatch):
+    """New edit maps leave the runs alone; another place of the generator's objects does not."""
+    folder = tmp_path / "packs" / "tiny"
+    shutil.copytree(class_packs_dir / "tiny", folder)
+    monkeypatch.setenv(PACKS_VARIABLE, str(folder.parent))
+    words = ("--seeds", "1", "--methods", "cma", "--transforms", "none", "--starts", "mean", "--ablations", "none")
+    _run(open_pack("tiny"), tmp_path, monkeypatch, *words)
+    kept = tmp_path / "data" / "evaluations" / "tiny"
+    assert len(list(kept.iterdir())) == 1
+    maps = open_pack("tiny").edit_maps
+    source = open_pack("tiny").manifest.to_json()["components"]["edit_maps"]["provenance"]
+    with torch.no_grad():
+        changed = {name: tensor + 1 for name, tensor in maps.state_dict().items()}
+    other = type(maps).from_config(maps.config_json())
+    other.load_state_dict(changed)
+    write_component(folder, "edit_maps", other, other.config_json(), source, half=False)
+    _run(open_pack("tiny"), tmp_path, monkeypatch, *words)
+    assert len(list(kept.iterdir())) == 1
+    update_manifest(folder, object_box=[0.1, 0.1, 0.8, 0.8])
+    _run(open_pack("tiny"), tmp_path, monkeypatch, *words)
+    assert len(list(kept.iterdir())) == 2
 
 
 def test_time_ends_the_runs_and_what_is_whole_is_reported(class_pack, tmp_path, monkeypatch):
