@@ -10,7 +10,7 @@ import numpy as np
 from engines.evaluation.curves import Chart, Line, draw_charts
 from engines.evaluation.family_curves import EditCurve, curve_rows, interval, means_over_edits
 from engines.evaluation.metrics import bootstrap_interval
-from engines.evaluation.report import ReportFolder, flat
+from engines.evaluation.report import ReportFolder, flat, split_differences
 from engines.evaluation.setting import Setting
 from engines.imaging.grids import picture_grid
 
@@ -57,7 +57,9 @@ def write_realism_report(
         },
     }
     report.heading("Families at comparable target change")
-    report.table([{key.replace("_interval", " 95 %"): value for key, value in row.items()} for row in compared])
+    for rows_shown in split_differences(compared):
+        report.table(rows_shown)
+    report.further_table("families", [flat(row) for row in compared])
     report.text(_EXPLANATION.format(share=share, rate=rate, components=components))
     report.heading("Held-out real codes")
     report.table([{"measure": m, "mean": f["mean"], "95 %": f["interval"]} for m, f in real["unedited"].items()])
@@ -112,7 +114,7 @@ def _charts(report: ReportFolder, means: Sequence[Mapping[str, Any]], share: flo
     families = list(dict.fromkeys(row["family"] for row in means))
     charts = []
     for x_label, x_key in (("strength", "alpha"), ("target change", "target_change")):
-        for measure in ("norm_share", *_OUTSIDE):
+        for measure in (*_OUTSIDE, "norm_share"):
             lines = []
             for family in families:
                 # With no edit there is no target change: that point has no place on the second row's axis but 0.

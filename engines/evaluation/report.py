@@ -20,7 +20,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from engines.core.atomic import replacing, write_json, write_text
 
-__all__ = ["Provenance", "ReportFolder", "flat", "markdown_table", "plain"]
+__all__ = ["Provenance", "ReportFolder", "flat", "markdown_table", "plain", "split_differences"]
 
 _DIGITS = 6
 
@@ -116,6 +116,20 @@ def flat(figures: Mapping[str, Any]) -> dict[str, Any]:
         else:
             line[key] = value
     return line
+
+
+def split_differences(rows: Sequence[Mapping[str, Any]]) -> list[list[dict[str, Any]]]:
+    """Lines that compare with the first one, as two tables for people: the figures, and the differences, ``x_less_first``.
+
+    The first column stays in both, and intervals are called ``x 95 %``; without a second line there are no differences.
+    """
+    figures, differences = [], []
+    for row in rows:
+        shown = {key.replace("_interval", " 95 %"): value for key, value in row.items()}
+        name = next(iter(shown))
+        figures.append({key: value for key, value in shown.items() if "_less_first" not in key})
+        differences.append({key: value for key, value in shown.items() if key == name or "_less_first" in key})
+    return [figures, differences[1:]] if len(rows) > 1 else [figures]
 
 
 def _columns(rows: Iterable[Mapping[str, Any]]) -> list[str]:

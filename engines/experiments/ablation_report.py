@@ -11,7 +11,7 @@ import numpy as np
 from engines.evaluation.curves import draw_charts
 from engines.evaluation.edit_report import family_charts
 from engines.evaluation.family_curves import EditCurve, curve_rows, family_means
-from engines.evaluation.report import flat
+from engines.evaluation.report import flat, split_differences
 from engines.evaluation.setting import Setting
 from engines.experiments.variants import Variant
 from engines.imaging.grids import picture_grid
@@ -62,7 +62,8 @@ def write_ablation_report(
     rows = [_as_variant(flat(row)) for row in curve_rows(calibrated, seed=seed)]
     described = {variant.name: {**variant.described(), **asdict(trainings[variant.name])} for variant in variants}
     report.heading("At the calibrated strength")
-    report.table([_shown(row) for row in means.values()])
+    for shown in split_differences(list(means.values())):
+        report.table(shown)
     report.text(_EXPLANATION)
     if without_pictures:
         report.text(f"No picture among those judged could be edited for: {', '.join(without_pictures)}.")
@@ -70,7 +71,8 @@ def write_ablation_report(
     if curves:
         over, points = family_means(curves, seed=seed), curve_rows(curves, seed=seed)
         report.heading("Over ten strengths from d to 2d")
-        report.table([_shown(_as_variant(row)) for row in over])
+        for shown in split_differences([_as_variant(row) for row in over]):
+            report.table(shown)
         report.text(_OVER_STRENGTHS)
         caption = "Variants from d to 2d, mean over all edits."
         report.picture("curves", draw_charts(family_charts(points), columns=2, panel_px=400), caption)
@@ -107,10 +109,6 @@ def _named(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _as_variant(row: Mapping[str, Any]) -> dict[str, Any]:
     return {"variant" if key == "family" else key: value for key, value in row.items()}
-
-
-def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {key.replace("_interval", " 95 %"): value for key, value in row.items()}
 
 
 def _confounding_row(entry: Confounding) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from engines.core.rng import numpy_generator
 from engines.evaluation.curves import Chart, Line, draw_charts
-from engines.evaluation.report import Provenance, ReportFolder, markdown_table, plain
+from engines.evaluation.report import Provenance, ReportFolder, markdown_table, plain, split_differences
 
 SOURCE = Provenance.of("evaluate edits", {"n": 3, "method": None, "alpha": 1.0}, seed=5, pack="tiny", weights="0123abcd")
 
@@ -84,3 +84,38 @@ def test_charts_are_the_same_pixels_each_time_and_show_their_lines():
 def test_the_command_line_of_a_report_has_flags_and_leaves_out_what_was_not_given():
     source = Provenance.of("train lw", {"aligned": True, "steps": None, "name": "Hat"}, seed=2, pack="tiny", weights="0")
     assert source.command == "python -m engines train lw --pack tiny --aligned --name Hat --seed 2"
+
+
+def test_differences_stand_in_a_table_of_their_own():
+    rows = [
+        {
+            "family": "LT",
+            "rate": 0.5,
+            "rate_interval": (0.4, 0.6),
+            "rate_less_first": 0.0,
+            "rate_less_first_interval": (0.0, 0.0),
+        },
+        {
+            "family": "LW",
+            "rate": 0.7,
+            "rate_interval": (0.6, 0.8),
+            "rate_less_first": 0.2,
+            "rate_less_first_interval": (0.1, 0.3),
+        },
+    ]
+    figures, differences = split_differences(rows)
+    assert figures[1] == {"family": "LW", "rate": 0.7, "rate 95 %": (0.6, 0.8)}
+    assert differences == [{"family": "LW", "rate_less_first": 0.2, "rate_less_first 95 %": (0.1, 0.3)}]
+    assert split_differences(rows[:1]) == [figures[:1]], "the first one alone differs from nothing"
+
+
+def test_a_band_is_drawn_around_its_line():
+    """The same line with and without a shade: pixels differ, and a band of no width is hardly there."""
+    x, y = [0.0, 1.0], [2.0, 6.0]
+
+    def drawn(band):
+        return draw_charts([Chart("t", "x", "y", [Line("a", x, y, band)], "plain")], columns=1).astype(int)
+
+    plain_line, wide, none = drawn(None), drawn(([1.0, 5.0], [3.0, 7.0])), drawn((y, y))
+    assert (wide != plain_line).any(axis=2).sum() > 1000
+    assert (none != plain_line).any(axis=2).sum() < 300
