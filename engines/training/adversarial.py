@@ -2,10 +2,10 @@
 
 Two judges: StyleGAN2's discriminator (non-saturating logistic loss, lazy R1), which the pack keeps, and heads on the
 features of the pack's perceptual network (hinge loss, :mod:`engines.training.projected`), which say useful things from the
-first steps on. Fakes are a third each M(z), style-mixed codes of real pictures, and codes of real pictures, so that what
-inversion will use is polished too. With classes both judges know them, and codes are mixed within their class. Encoder and
-mapping network stay fixed: they are the anchor that keeps expressions, and a mapping network that is trained against the
-judges leaves the codes of real pictures within a thousand steps.
+first steps on. Fakes are M(z), style-mixed codes of real pictures, codes moved by the difference of two others, as edits move
+them, and codes of real pictures, so that what inversion and edits will use is polished too. With classes both judges know
+them, and codes are mixed and moved within their class. Encoder and mapping network stay fixed: they are the anchor that keeps
+expressions, and a mapping network that is trained against the judges leaves the codes of real pictures within a thousand steps.
 """
 
 from __future__ import annotations
@@ -36,10 +36,12 @@ from engines.training.schedule import Schedule, learning_rate
 __all__ = ["train_adversarial"]
 
 _BATCH = 16
-_MAPPED, _MIXED = 8, 4  # of the fakes; _KEPT more are reconstructions
+_MAPPED, _MIXED, _MOVED = 6, 2, 4  # of the fakes; _KEPT more are reconstructions
 _KEPT = 8
 _R1_INTERVAL = 16
 _R1_GAMMA = 0.3
+# Farther moves meet no edit: at 0.7 codes have twice their variance.
+_LARGEST_MOVE = 0.7
 # Weaker, expressions are lost while textures sharpen.
 _RECONSTRUCTION_WEIGHT = 10.0
 _PERCEPTUAL_WEIGHT = 2.0
@@ -154,8 +156,9 @@ class _Duel:
         asked = random_labels(_MAPPED, self._generator.config.class_count, draw)
         with torch.no_grad():
             mapped = self._generator.broadcast(self._generator.mapping(z, asked))
-            fake_codes = torch.cat([mapped, _mixed(codes, labels, draw)[:_MIXED], _half_flat(codes[-_KEPT:])])
-        fake_labels = torch.cat([asked, labels[:_MIXED], labels[-_KEPT:]])
+            mixed, moved = _mixed(codes, labels, draw)[:_MIXED], _moved(codes, labels, draw)[-_MOVED:]
+            fake_codes = torch.cat([mapped, mixed, moved, _half_flat(codes[-_KEPT:])])
+        fake_labels = torch.cat([asked, labels[:_MIXED], labels[-_MOVED:], labels[-_KEPT:]])
         with torch.set_grad_enabled(trains_generator):
             pictures = self._generator.synthesis(fake_codes, noise_mode="random", dtype=torch.bfloat16)
         losses = self._discriminate(pictures.detach()[: len(real)], real, torch.cat([fake_labels[: len(real)], labels]), draw)
@@ -226,6 +229,13 @@ def _mixed(codes: Tensor, labels: Tensor, draw: torch.Generator) -> Tensor:
     layers = codes.shape[1]
     crossover = torch.randint(1, layers + 1, (len(codes), 1, 1), generator=draw)
     return torch.where(torch.arange(layers)[None, :, None] < crossover, codes, codes[_previous_of_class(labels)])
+
+
+def _moved(codes: Tensor, labels: Tensor, draw: torch.Generator) -> Tensor:
+    """w + t (w' - w''), t uniform up to _LARGEST_MOVE, with the two previous codes w', w'' of the same class in the batch."""
+    previous = _previous_of_class(labels)
+    amount = _LARGEST_MOVE * torch.rand(len(codes), 1, 1, generator=draw)
+    return codes + amount * (codes[previous] - codes[previous[previous]])
 
 
 def _previous_of_class(labels: Tensor) -> Tensor:

@@ -80,6 +80,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--rate", type=float, default=None, help=f"Adam's learning rate (default {plain.learning_rate}; 0.001 with --paper)")
     components = f"principal components compared, 0: whole codes (default {plain.components})"
     add("--components", type=int, default=None, help=components)
+    moved = f"principal components changed, 0: a free matrix a layer (default {plain.map_components}; 0 with --paper)"
+    add("--map-components", type=int, default=None, help=moved)
     add("--whitening", type=float, default=plain.whitening, help="0 to 1, how far the components' variances are made equal")
     add("--blur", type=float, default=plain.blur, help="entropic scale in units of the codes' spread")
     add("--input-noise", type=float, default=None, help=f"noise on the map's input in deviations (default {plain.input_noise})")
@@ -237,11 +239,13 @@ def recipe_of(arguments: argparse.Namespace) -> Recipe:
         whitening=arguments.whitening,
         blur=arguments.blur,
         input_noise=choice(arguments.input_noise, 0.0, plain.input_noise),
-        map_components=0 if printed else plain.map_components,
+        map_components=choice(arguments.map_components, 0, plain.map_components),
         calm=choice(arguments.calm, 0.0, plain.calm),
         shift_rate=1.0 if printed else plain.shift_rate,
         own_units=not printed,
     )
+    if 0 < options.map_components < options.rank:
+        raise OptionError(f"--rank {options.rank}: a map of {options.map_components} components has no larger rank.")
     weight_by: int | tuple[str, ...]
     weight_by = int(arguments.weight_by) if arguments.weight_by.isdigit() else tuple(arguments.weight_by.split(","))
     return Recipe(

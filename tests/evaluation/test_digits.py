@@ -12,7 +12,7 @@ from scipy.stats import binomtest
 
 from engines.core.errors import OptionError
 from engines.editing.edit_maps import EditMaps
-from engines.evaluation.digits import Step, add_arguments, run, step_outcome
+from engines.evaluation.digits import Step, add_arguments, common_strength, run, step_outcome
 from engines.evaluation.judges import Judges
 from engines.evaluation.metrics import share_interval
 
@@ -87,6 +87,19 @@ def test_every_picture_gets_the_weakest_strength_that_the_latent_classifier_acce
     assert outcome.alphas.tolist() == [0.5, 1.0, 2.0]
     assert outcome.latent.tolist() == [True, True, False]
     assert outcome.pictures.shape == (3, 4, 4, 3)
+
+
+def test_one_strength_for_all_is_the_weakest_at_which_all_are_done():
+    """Codes count as the middle level between 1/2 and 3/2, so that the first one leaves it again at a strength of 1.5."""
+    judges = _judges()
+    family, step = _family(judges, (0.0, 1.0)), Step(LEVELS, 0, 1)
+    codes = np.zeros((3, 1, 2), np.float32)
+    codes[:, 0, 1] = [0.2, -0.3, -0.4]
+    assert common_strength(judges, family, step, codes, STRENGTHS) == 1.0
+    codes[2, 0, 1] = -0.9
+    assert common_strength(judges, family, step, codes, STRENGTHS) == 1.0, "two of three at 1 and at 1.5: the weaker of both"
+    codes[:, 0, 1] = -9
+    assert common_strength(judges, family, step, codes, STRENGTHS) == STRENGTHS[0], "nowhere any"
 
 
 def test_the_way_down_takes_the_same_map_back():

@@ -15,7 +15,7 @@ from engines.encoders.w_plus import EncoderConfig, WPlusEncoder
 from engines.generators.labels import one_hot
 from engines.generators.stylegan2 import Discriminator, Generator, StyleGAN2Config
 from engines.predictors.perceptual import PerceptualNetwork
-from engines.training.adversarial import _previous_of_class, train_adversarial
+from engines.training.adversarial import _moved, _previous_of_class, train_adversarial
 from engines.training.autoencoding import Autoencoder, held_out_mse, train_autoencoder
 from engines.training.common import freeze
 from engines.training.mapping_fit import fit_mapping
@@ -160,3 +160,17 @@ def test_codes_are_mixed_within_their_class():
         expected.append(next(j for j in before if classes[j] == classes[i]))
     assert found == expected == [5, 4, 0, 3, 1, 2]
     assert _previous_of_class(torch.zeros(4, 0)).tolist() == [3, 0, 1, 2], "without classes all are of one kind"
+
+
+def test_moved_codes_follow_the_difference_of_two_others_of_their_class():
+    classes = [0, 1, 0, 1, 0, 1]
+    labels = one_hot(torch.tensor(classes), 2)
+    codes = torch.randn(6, 4, 8, generator=torch.Generator().manual_seed(3))
+    changes = _moved(codes, labels, torch.Generator().manual_seed(4)) - codes
+    for place, (former, earlier) in enumerate([(4, 2), (5, 3), (0, 4), (1, 5), (2, 0), (3, 1)]):
+        way = codes[former] - codes[earlier]
+        amount = (changes[place] * way).sum() / way.square().sum()
+        assert 0 < amount < 0.7
+        torch.testing.assert_close(changes[place], amount * way)
+    alone = one_hot(torch.arange(6), 6)
+    assert torch.equal(_moved(codes, alone, torch.Generator().manual_seed(4)), codes), "nothing of their class to move by"
