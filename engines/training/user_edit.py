@@ -7,7 +7,7 @@ Statistics of codes are the pack's: a few dozen codes say little of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -145,7 +145,7 @@ def train_user_edit(
         material,
         recipe,
         family=None,
-        classifier=_joined(pack, "latent_classifier", classifier),
+        classifier=Joined(pack.latent_classifier if pack.has("latent_classifier") else _Silent(known), classifier),
         statistics=_statistics(pack, codes.codes),
         most=_MOST_UNITS,
     )
@@ -188,9 +188,14 @@ def _part(codes: CodeSet, places: np.ndarray) -> CodeSet:
     return replace(codes, codes=codes.codes[torch.from_numpy(places)], labels=codes.labels[places])
 
 
-def _joined(pack: Pack, kind: str, own: Any) -> Joined:
-    """The pack's network of that kind, where it has one, and the user's own as one."""
-    return Joined(getattr(pack, kind), own) if pack.has(kind) else Joined(own)
+class _Silent:
+    """In place of a latent classifier that the pack has not: logits [N, K] of 0, so that the attribute cost is 0 too."""
+
+    def __init__(self, attributes: Sequence[str]) -> None:
+        self.attributes = tuple(attributes)
+
+    def __call__(self, codes: Tensor) -> Tensor:
+        return torch.zeros(len(codes), len(self.attributes))
 
 
 def _material(
@@ -215,7 +220,7 @@ def _material(
         training.labels,
         change=recipe.change,
         certainty=recipe.certainty,
-        predictor=_joined(pack, "attribute_predictor", CodeReader(pack.encoder, classifier)),
+        predictor=Joined(pack.attribute_predictor, CodeReader(pack.encoder, classifier)),
     )
     return Material(pack, training, trial, (edit_id,), seed, _part(codes, stop))
 

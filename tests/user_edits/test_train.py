@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import torch
 
 from engines import api
 from engines.core.errors import Cancelled, OptionError, RunError
-from engines.core.paths import data_dir
+from engines.core.paths import PACKS_VARIABLE, data_dir
 from engines.core.progress import Progress
 from engines.data.label_table import read_label_table
 from engines.packs.user_edits import EDIT_NAME, LEAST, fitting_edits, open_networks
@@ -260,6 +261,21 @@ def test_the_least_number_of_examples_is_enough(tiny_pack):
     chosen = np.sort(np.concatenate([np.flatnonzero(has)[:LEAST], np.flatnonzero(~has)[:LEAST]]))
     edit = _train(tiny_pack, CodesFile(codes[torch.from_numpy(chosen)], ("Hat",), has[chosen, None]))
     assert edit.figures["add"]["n"] == 2
+
+
+def test_a_pack_without_latent_classifier_learns_too(tiny_packs_dir, tmp_path, monkeypatch):
+    packs = tmp_path / "packs"
+    shutil.copytree(tiny_packs_dir, packs)
+    path = packs / "tiny" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    del manifest["components"]["latent_classifier"]
+    path.write_text(json.dumps(manifest))
+    monkeypatch.setenv(PACKS_VARIABLE, str(packs))
+    pack = api.open_pack("tiny")
+    networks = open_networks(_train(pack))
+    codes = sample_codes(pack, 20, 7)
+    change = code_score(pack, networks.maps.edit(codes, {"Hat": 1.0})) - code_score(pack, codes)
+    assert (change > 0).all()
 
 
 def test_pictures_that_cannot_be_used_are_skipped_and_named(tiny_pack, hat_pictures, tmp_path):
