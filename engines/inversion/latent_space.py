@@ -39,8 +39,8 @@ pycma's diagonal one ignores that layers vary together, which the principal dire
 
 MAPPED_SAMPLES = 4096
 _MAPPED_REST_SHARE = 0.1
-_FIT_STARTS, _FIT_STEPS, _FIT_RATE = 8, 80, 0.1
-"""Draws that z is fitted from, shared among the codes of a batch."""
+_FIT_STARTS, _FIT_ROWS, _FIT_STEPS, _FIT_RATE = 8, 32, 80, 0.1
+"""z is fitted to a code from so many draws, fewer where a batch would have more rows: so many cost little more than one."""
 
 
 class LatentSpace(Protocol):
@@ -117,7 +117,7 @@ class _Z:
     def from_codes(self, w_plus: Tensor) -> Variables:
         """Fits z to the mean row by Adam on |M(z) - w|^2 from a few draws: cheap, since nothing is synthesised."""
         count = len(w_plus)
-        starts = max(1, _FIT_STARTS // count)
+        starts = max(1, min(_FIT_STARTS, _FIT_ROWS // count))
         target = w_plus.detach().mean(1).repeat_interleave(starts, 0)
         draws = torch.randn(starts, self._origin[0].shape[1], generator=torch_generator(0))
         others = tuple(o.expand(len(target), -1) for o in self._origin[1:])
