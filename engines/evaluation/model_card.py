@@ -74,6 +74,9 @@ def read_results(folder: Path, pack_id: str) -> dict[str, Result]:
             record = json.loads(path.read_text(encoding="utf-8"))
             source, figures = record["provenance"], record["result"]
             words = source["command"].split()
+            # Benchmarks and users' own edits leave such a file too.
+            if words[:3] == ["python", "-m", "engines"] and words[3] != "evaluate":
+                continue
             what = words[words.index("evaluate") + 1]
             result = Result(what, source["command"], source["weights"], figures)
         except (KeyError, ValueError, TypeError, IndexError) as error:

@@ -81,6 +81,13 @@ def test_two_reports_of_one_kind_are_refused(tiny_pack, results):
         model_card.read_results(results, "tiny")
 
 
+@pytest.mark.parametrize("command", ["train lw --name Hat", "benchmark lw"])
+def test_reports_of_other_commands_are_not_for_the_card(tmp_path, command):
+    source = {"command": f"python -m engines {command} --pack tiny --seed 0", "seed": 0, "pack": "tiny", "weights": "x"}
+    (tmp_path / "result.json").write_text(json.dumps({"provenance": source, "result": {}}))
+    assert model_card.read_results(tmp_path, "tiny") == {}
+
+
 @pytest.mark.parametrize("text", ["{", "[]", '{"provenance": {"command": "python"}, "result": {}}'])
 def test_a_damaged_result_is_named(tmp_path, text):
     (tmp_path / "result.json").write_text(text)
