@@ -73,20 +73,23 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def line_through(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
-    """Least squares of the seconds of an epoch over its batches, through 0: the seconds of a batch, and R^2.
+    """Least squares of an epoch's seconds over its batches, through 0: the seconds of a batch, and R^2; and of CPU seconds.
 
     ``batch_sec_range_ratio``: the slowest batch mean of the points, divided by the fastest; 1 is exactly linear.
     """
-    batches, seconds = (np.array([row[key] for row in rows], float) for key in ("batches_per_epoch", "epoch_sec"))
-    slope = float(batches @ seconds / (batches @ batches))
-    spread = float(np.square(seconds - seconds.mean()).sum())
-    rest = float(np.square(seconds - slope * batches).sum())
-    means = [row["batch_sec"] for row in rows]
-    return {
-        "batch_sec": slope,
-        "linear_r2": 1 - rest / spread if spread > 0 else float("nan"),
-        "batch_sec_range_ratio": max(means) / min(means),
-    }
+    batches = np.array([row["batches_per_epoch"] for row in rows], float)
+    figures = {}
+    for kind in ("", "cpu_"):
+        seconds = np.array([row[f"epoch_{kind}sec"] for row in rows], float)
+        slope = float(batches @ seconds / (batches @ batches))
+        spread, rest = float(np.square(seconds - seconds.mean()).sum()), float(np.square(seconds - slope * batches).sum())
+        means = [row[f"batch_{kind}sec"] for row in rows]
+        figures |= {
+            f"batch_{kind}sec": slope,
+            f"linear_{kind}r2": 1 - rest / spread if spread > 0 else float("nan"),
+            f"batch_{kind}sec_range_ratio": max(means) / min(means),
+        }
+    return figures
 
 
 def _points(arguments: argparse.Namespace) -> list[Point]:
@@ -152,7 +155,8 @@ def _report(
     report.table([{"size": name, **line} for name, line in lines.items()])
     report.text(
         "Least squares through 0 over the points of a size; `batch_sec_range_ratio` is the slowest point's batch over the "
-        "fastest one's, so 1 means that an epoch is exactly linear in the number of its batches."
+        "fastest one's, so 1 means that an epoch is exactly linear in the number of its batches. CPU seconds, of all threads "
+        "together, do not count what other processes took meanwhile."
     )
     report.picture(
         "curves", draw_charts(_charts(rows), columns=3, panel_px=330), "One line a code size; both axes logarithmic."

@@ -122,6 +122,8 @@ def measured(point: Point) -> dict[str, Any]:
         "epochs": epochs,
         "epoch_sec": seconds / epochs,
         "batch_sec": batch_sec,
+        "epoch_cpu_sec": timed.cpu_seconds / epochs,
+        "batch_cpu_sec": timed.cpu_seconds / (epochs * per_epoch),
         "prepare_sec": known - made,
         "peak_mib": peak_mib(),
         "base_mib": base_mib,
@@ -188,17 +190,16 @@ def peak_mib() -> float:
 
 
 class _Timed:
-    """Seconds between the first and the last report of a training: its steps, without the statistics before."""
+    """Seconds, and CPU seconds of this process, between the first and the last report of a training: its steps alone."""
 
     def __init__(self) -> None:
-        self._first: float | None = None
-        self.seconds = 0.0
+        self._first: tuple[float, float] | None = None
+        self.seconds = self.cpu_seconds = 0.0
 
     def __call__(self, step: int, loss: float) -> None:
-        now = time.perf_counter()
-        if self._first is None:
-            self._first = now
-        self.seconds = now - self._first
+        now = time.perf_counter(), time.process_time()
+        self._first = self._first or now
+        self.seconds, self.cpu_seconds = now[0] - self._first[0], now[1] - self._first[1]
 
 
 def _stepping(options: LwOptions, steps: int, batch: int) -> LwOptions:

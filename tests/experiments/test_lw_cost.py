@@ -34,7 +34,8 @@ def _rows(seconds_per_batch: float, batches: list[int], noise: float = 0.0) -> l
     rows = []
     for number, count in enumerate(batches):
         own = seconds_per_batch * (1 + noise * (-1) ** number)
-        rows.append({"batches_per_epoch": count, "epoch_sec": own * count, "batch_sec": own})
+        cpu = {"epoch_cpu_sec": 2 * seconds_per_batch * count, "batch_cpu_sec": 2 * seconds_per_batch}
+        rows.append({"batches_per_epoch": count, "epoch_sec": own * count, "batch_sec": own, **cpu})
     return rows
 
 
@@ -48,6 +49,7 @@ def test_epochs_off_the_line_are_seen():
     line = line_through(_rows(0.25, [1, 4, 13, 39], noise=0.2))
     assert line["batch_sec_range_ratio"] == pytest.approx(1.5)
     assert 0.5 < line["linear_r2"] < 1
+    assert line["batch_cpu_sec"] == pytest.approx(0.5) and line["linear_cpu_r2"] == pytest.approx(1), "a busy machine"
 
 
 def test_work_of_a_batch_by_hand():
@@ -80,6 +82,7 @@ def test_a_point_is_measured_in_whole_epochs(half, own):
     torch.set_num_threads(torch_threads)
     assert (row["batches_per_epoch"], row["epochs"], row["code_size"]) == (4, 2, 16)
     assert row["epoch_sec"] == pytest.approx(4 * row["batch_sec"]) and row["batch_sec"] > 0
+    assert row["epoch_cpu_sec"] == pytest.approx(4 * row["batch_cpu_sec"]) and row["batch_cpu_sec"] > 0
     assert row["codes_mib"] == pytest.approx(240 * 16 * (2 if half else 4) / 2**20)
     assert row["peak_mib"] >= row["base_mib"] > 0
 
