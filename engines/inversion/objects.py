@@ -27,13 +27,13 @@ def found_box(models: InversionModels, crop: np.ndarray) -> tuple[float, float, 
     return None if min(x1 - x0, y1 - y0) < _LEAST_SHARE else (x0 * side, y0 * side, x1 * side, y1 * side)
 
 
-def predicted_label(models: InversionModels, image: Tensor) -> Tensor | None:
-    """The label c~ [1, C] of the class that a picture [1, 3, R, R] is most probably of.
+def predicted_label(models: InversionModels, views: Tensor) -> Tensor | None:
+    """The label c~ [1, C] of the class that an object is most probably of, by all of its pictures [K, 3, R, R] together.
 
     None for a pack without classes, or without a network that tells them.
     """
     if not models.has("class_predictor"):
         return None
     with torch.inference_mode(False), torch.no_grad():
-        logits = models.class_predictor(image)
-        return torch.nn.functional.one_hot(logits.argmax(1), logits.shape[1]).float()
+        likelihood = torch.log_softmax(models.class_predictor(views), dim=1).mean(0, keepdim=True)
+        return torch.nn.functional.one_hot(likelihood.argmax(1), likelihood.shape[1]).float()

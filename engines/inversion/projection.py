@@ -52,7 +52,7 @@ class Projection:
     """The problem; candidates are (latent's variables ..., phi [N, 5]).
 
     `first_phi` [1, 5] is the transform that the search starts from, by the mask or, without one, by the detected object;
-    `label` [1, C] that of the class predicted of the picture so transformed, None where nothing predicts it.
+    `label` [1, C] that of the class predicted of the picture as it is and so transformed, None where nothing predicts it.
     """
 
     def __init__(self, models: InversionModels, crop: np.ndarray, options: InversionOptions, space: Space) -> None:
@@ -68,7 +68,8 @@ class Projection:
         first = initial_transform(mask, side, models.object_box) if spatial else Transform()
         self.first_phi = torch.tensor([_phi(first)], device=device_of(models))
         with torch.inference_mode(False), torch.no_grad():
-            self.label = predicted_label(models, transform_images(self.target, [first]))
+            views = [self.target, transform_images(self.target, [first])] if first.moves else [self.target]
+            self.label = predicted_label(models, torch.cat(views))
         self.space = latent_space(models, space, self.label, class_search=options.class_search)
         self._objectives: OrderedDict[bytes, ProjectionObjective] = OrderedDict()
         self.learning_rates = (*self.space.learning_rates, 0.0)

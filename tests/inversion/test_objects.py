@@ -83,6 +83,14 @@ def test_the_search_starts_from_the_class_that_is_predicted(class_pack):
     assert _result(class_pack, crop, "adam", steps=2, space="z").settings["class"] == TINY_CLASSES[number]
 
 
+def test_all_views_of_an_object_have_a_say_in_its_class(class_pack):
+    """Two views that lean to class 0 a little, and one that is sure of class 1."""
+    logits = torch.tensor([[1.0, 0.5, -4.0], [1.0, 0.5, -4.0], [-3.0, 3.0, -4.0]])
+    models = _Models(class_pack, class_predictor=lambda views: logits[: len(views)])
+    assert predicted_label(models, torch.zeros(2, 3, 32, 32)).tolist() == [[1, 0, 0]]
+    assert predicted_label(models, torch.zeros(3, 3, 32, 32)).tolist() == [[0, 1, 0]]
+
+
 def test_without_a_predictor_it_starts_from_an_even_mixture(class_pack):
     crop = to_uint8(_picture(class_pack, 0))[0]
     blind = _Models(class_pack, without=("class_predictor", "box_detector"))
