@@ -164,9 +164,9 @@ def _add_endpoints(editor: Editor) -> None:
             pack: the id of a pack, see /packs.
             method: one of the pack's inversion methods.
             seed: a whole number; the same seed gives the same result.
-            options: a JSON object; seconds, steps, evaluations (budgets), space (z, w or w+), encoder_start (true or false),
-                transform (none, spatial, colour or both), mask ("auto" or [x0, y0, x1, y1] in pixels), outside_weight (0 to 1),
-                pixel_loss (l1 or laplacian), global_loss (none, frozen, gan or both).
+            options: a JSON object; seconds, steps, evaluations (budgets), space (z, w or w+), encoder_start and class_search
+                (true or false), transform (none, spatial, colour or both), mask ("auto" or [x0, y0, x1, y1] in pixels),
+                outside_weight (0 to 1), pixel_loss (l1 or laplacian), global_loss (none, frozen, gan or both).
         Returns:
             The reconstruction, and {mse, perceptual, seconds, steps, evaluations, settings, warnings, ...}.
         """

@@ -12,6 +12,7 @@ GROUPS = {"quick": "One look", "search": "Search for the code", "tune": "Tune th
 
 _BUDGET = frozenset({"seconds"})
 _MASK = frozenset({"mask", "outside_weight"})
+_TUNE = _BUDGET | _MASK | {"transform"}
 _SEARCH = _BUDGET | _MASK | {"space", "encoder_start", "transform"}
 
 
@@ -42,10 +43,8 @@ METHODS = {
     "basin-cma": Method(
         "BasinCMA", "Evolves a crowd whose every guess follows the gradient: thorough. Half a minute.", "search", _SEARCH
     ),
-    "fine-tune": Method("Fine-tune", "Tunes the generator for this picture. Half a minute.", "tune", _BUDGET | _MASK),
-    "clone": Method(
-        "Clone", "Near-perfect likeness: tunes the generator for this picture. Under a minute.", "tune", _BUDGET | _MASK
-    ),
+    "fine-tune": Method("Fine-tune", "Tunes the generator for this picture. Half a minute.", "tune", _TUNE),
+    "clone": Method("Clone", "Near-perfect likeness: tunes the generator for this picture. Under a minute.", "tune", _TUNE),
 }
 """Method id -> row, from quick to slow."""
 

@@ -89,6 +89,7 @@ _RULES = {
     ),
     "space": _Rule("z, w or w+", _text, str),
     "encoder_start": _Rule("true or false", lambda given: isinstance(given, bool), bool),
+    "class_search": _Rule("true or false", lambda given: isinstance(given, bool), bool),
     "transform": _Rule("none, spatial, colour or both", _text, str),
     "pixel_loss": _Rule("l1 or laplacian", _text, str),
     "global_loss": _Rule("none, frozen, gan or both", _text, str),

@@ -25,6 +25,7 @@ DECIDING_OPTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"fine-tune": _DECIDING, "clone": (*_DECIDING, "global_loss")}
 )
 """Method -> the options that its result depends on; two runs that differ in others share an entry."""
+_PLACING = ("transform", "space", "encoder_start", "class_search", "pixel_loss")
 _USED_IF_THERE = ("edit_maps", "training_sample")
 _FOUND, _WAITING = "Found from an earlier visit", "Waiting for another tuning to this picture"
 _POLL_SEC = 0.1
@@ -81,6 +82,9 @@ def _keeping(records: Iterator[InversionProgress], store: TunedStore, key: Store
 def store_key(models: TuningModels, crop: np.ndarray, options: InversionOptions, method: str) -> StoreKey:
     """Where the result for a crop is kept."""
     values: dict[str, Any] = {name: getattr(options, name) for name in DECIDING_OPTIONS[method]}
+    # Options of the search for a transform decide something only where there is one.
+    if options.transform != "none":
+        values |= {name: getattr(options, name) for name in _PLACING}
     kinds = [*METHOD_COMPONENTS[method], *(kind for kind in _USED_IF_THERE if models.has(kind))]
     networks = {kind: models.component_sha256(kind) for kind in kinds}
     return StoreKey.of(crop, models.id, method, values, networks)

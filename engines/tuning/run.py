@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from engines.core.progress import CancelToken
 from engines.imaging.convert import to_uint8
-from engines.inversion import refine
+from engines.inversion import project, refine
 from engines.inversion.measure import measured
 from engines.inversion.models import as_target, device_of
 from engines.inversion.optimisers.budget import Budget, Part
@@ -20,6 +21,7 @@ from engines.inversion.optimisers.follow import until
 from engines.inversion.optimisers.problem import gradients
 from engines.inversion.options import InversionOptions
 from engines.inversion.result import CANCELLED, Inversion, InversionProgress
+from engines.inversion.transforms import Transform, transform_masks
 from engines.losses.masked import masked_mse, rectangle_mask
 from engines.tuning.models import TuningModels
 from engines.tuning.trainee import Trainee
@@ -30,6 +32,8 @@ PIVOT_STEPS = 60
 """Steps of encoder-refine for the codes: they bring most of what codes can; what is left is what the weights are tuned for."""
 PIVOT_SHARE = 0.2
 """The codes' share of a budget in seconds or evaluations."""
+PLACED_STEPS, PLACED_SHARE = 120, 0.5
+"""The same where a transform of the picture is searched with the codes: gradient steps, of whole populations at first."""
 TARGET_MSE = 4e-4
 """Where tuning ends before its budget does: about 2.5 grey levels, less than a photograph's own noise and compression."""
 _FINDING = "Finding the code"
@@ -42,9 +46,9 @@ class Task:
     models: TuningModels
     trainee: Trainee
     target: Tensor
-    """The crop, [1, 3, R, R]."""
+    """The crop, or T(crop) where a transform T was found, [1, 3, R, R]."""
     weight_map: Tensor | None
-    """[1, 1, R, R]: 1 inside the mask, the option's weight outside; None without a mask."""
+    """[1, 1, R, R]: 1 inside the mask, the option's weight outside, 0 beyond the crop; None without mask and transform."""
     w_plus: Tensor
     """The pivot: codes [1, L, D] that stay as they are."""
     seed: int
@@ -91,6 +95,8 @@ def tune(
 ) -> Iterator[InversionProgress]:
     """Codes by encoder-refine, then updates of the weights until the budget ends or the error falls below TARGET_MSE.
 
+    With a transform of the picture (Huh et al. 2020, Eq. 6 has it beside codes and weights) codes and transform come from the
+    search of method ``adam``, and the weights are tuned to the picture as it is then placed.
     `steps` counts updates; the codes take PIVOT_STEPS of their own. Without `seconds` the result does not depend on the
     clock. Cancelling ends the work with the best so far (before the first update that is the codes alone) and the warning
     "cancelled"; before any codes were found it raises Cancelled.
@@ -98,7 +104,7 @@ def tune(
     cancel.raise_if_cancelled()
     budget = _budget(options, recipe)
     pivot = None
-    for record in refine.run(models, crop, _pivot_options(options, budget), cancel):
+    for record in _pivots(models, crop, options, budget, cancel):
         pivot = record.result
         yield InversionProgress(_FINDING, 0, budget.steps, budget.elapsed_sec, record.loss, record.preview, share=budget.share)
     budget.count(steps=0, evaluations=pivot.evaluations)
@@ -134,7 +140,8 @@ def tune(
         warnings=(CANCELLED,) if stopped else (),
         evaluations=budget.evaluated,
         losses=until(best.curve, budget.evaluated),
-        settings={**budget.settings(), **tuner.settings(), "outside_weight": options.outside_weight, "code_mse": pivot.mse},
+        settings={**budget.settings(), **tuner.settings(), **_noted(options), "code_mse": pivot.mse},
+        transform=_transform(pivot),
         mask=options.mask,
         weight_differences=task.trainee.differences(task.w_plus),
     )
@@ -175,19 +182,37 @@ def _budget(options: InversionOptions, recipe: Recipe) -> Budget:
     return Budget(options.seconds, options.steps, options.evaluations)
 
 
-def _pivot_options(options: InversionOptions, budget: Budget) -> InversionOptions:
-    """The codes' part of the budget."""
-    seconds = None if budget.seconds is None else PIVOT_SHARE * budget.seconds
-    evaluations = None if budget.evaluations is None else max(1, int(PIVOT_SHARE * budget.evaluations))
-    return InversionOptions(seconds=seconds, steps=PIVOT_STEPS, evaluations=evaluations, seed=options.seed)
+def _pivots(
+    models: TuningModels, crop: np.ndarray, options: InversionOptions, budget: Budget, cancel: CancelToken
+) -> Iterator[InversionProgress]:
+    """The search for the codes, and for the transform if one is asked for, within its part of the budget."""
+    placed = options.transform != "none"
+    steps, share = (PLACED_STEPS, PLACED_SHARE) if placed else (PIVOT_STEPS, PIVOT_SHARE)
+    seconds = None if budget.seconds is None else share * budget.seconds
+    evaluations = None if budget.evaluations is None else max(1, int(share * budget.evaluations))
+    if not placed:
+        return refine.run(models, crop, InversionOptions(seconds, steps, evaluations, options.seed), cancel)
+    searched = dataclasses.replace(options, seconds=seconds, steps=steps, evaluations=evaluations)
+    return project.run(models, crop, searched, cancel, method=project.ADAM)
+
+
+def _transform(pivot: Inversion) -> Transform | None:
+    return None if pivot.transform is None else Transform.from_json(pivot.transform)
+
+
+def _noted(options: InversionOptions) -> dict[str, Any]:
+    return {"outside_weight": options.outside_weight, "transform": options.transform}
 
 
 def _task(models: TuningModels, crop: np.ndarray, options: InversionOptions, pivot: Inversion) -> Task:
     device = device_of(models)
-    weight_map = None
-    if options.mask is not None:
+    transform, weight_map = _transform(pivot), None
+    if options.mask is not None or transform is not None:
         weight_map = rectangle_mask(options.mask, crop.shape[0], options.outside_weight).to(device)
     # Whatever mode the caller is in: what gradients flow through may not be an inference tensor.
     with torch.inference_mode(False), torch.no_grad():
         w_plus = torch.from_numpy(pivot.w_plus.copy())[None].to(device)
-        return Task(models, Trainee(models.generator), as_target(models, crop), weight_map, w_plus, options.seed)
+        target = as_target(models, crop)
+        if transform is not None:
+            target, weight_map = transform.apply(target), transform_masks(weight_map, [transform])
+        return Task(models, Trainee(models.generator), target, weight_map, w_plus, options.seed)

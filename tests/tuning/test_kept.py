@@ -64,10 +64,13 @@ def test_what_decides_the_result_is_tuned_anew_and_what_does_not_is_not(tiny_pac
     _visit(tiny_pack, crop, store, steps=7)
     _visit(tiny_pack, crop, store, mask=(0.0, 0.0, 9.0, 9.0))
     _visit(tiny_pack, crop, store, global_loss="gan")
-    assert len(runs) == 7
-    _visit(tiny_pack, crop, store, transform="both", space="w", encoder_start=False)
+    _visit(tiny_pack, crop, store, transform="both")
+    _visit(tiny_pack, crop, store, transform="both", space="w")
+    assert len(runs) == 9
+    # Of the search for a transform, which there is none of.
+    _visit(tiny_pack, crop, store, space="w", encoder_start=False)
     _visit(tiny_pack, crop, store, method="fine-tune", global_loss="gan")
-    assert len(runs) == 7
+    assert len(runs) == 9
 
 
 def test_networks_that_take_part_count_and_others_do_not(tiny_pack, crop):

@@ -14,7 +14,9 @@ from engines.core.rng import torch_generator
 from engines.generators.weight_differences import tuned
 from engines.imaging.convert import to_tensor, to_uint8
 from engines.inversion.options import InversionOptions
+from engines.inversion.transforms import Transform, transform_masks
 from engines.losses.laplacian import laplacian_pyramid_l1
+from engines.losses.masked import masked_mse, rectangle_mask
 from engines.tuning import run as course
 from engines.tuning import trainee as trainee_module
 from engines.tuning.clone import ADVERSARIAL_INTERVAL, ADVERSARIAL_WEIGHT, Cloner
@@ -282,3 +284,25 @@ def test_a_tuned_inversion_survives_its_file(tiny_pack, crop, tmp_path):
     with torch.no_grad():
         image = tuned(tiny_pack.generator, again.weight_differences).synthesis(torch.from_numpy(again.w_plus.copy())[None])
     assert np.array_equal(to_uint8(image)[0], inversion.reconstruction)
+
+
+@pytest.mark.parametrize("method", METHOD_NAMES)
+def test_with_a_transform_the_generator_is_tuned_to_the_placed_picture(tiny_pack, crop, method, monkeypatch):
+    """The object in the upper left comes to the middle: what is tuned, and measured, is T(crop) where the crop covers it."""
+    monkeypatch.setattr(course, "PLACED_STEPS", 12)
+    options = {"steps": 30, "transform": "spatial", "mask": (2.0, 2.0, 18.0, 18.0)}
+    inversion = _result(tiny_pack, crop, method, **options)
+    transform = Transform.from_json(inversion.transform)
+    assert transform.moves and inversion.settings["transform"] == "spatial" and inversion.weight_differences
+    placed = transform.apply(to_tensor(crop))
+    inside = transform_masks(rectangle_mask(inversion.mask, 32, 0.0), [transform])
+
+    def error(weights) -> float:
+        with torch.no_grad():
+            w_plus = torch.from_numpy(inversion.w_plus.copy())[None]
+            image = tuned(tiny_pack.generator, weights).synthesis(w_plus, noise_mode="const")
+            return float(masked_mse(image, placed, inside))
+
+    assert error(inversion.weight_differences) < 0.5 * error({})
+    again = _result(tiny_pack, crop, method, **options)
+    assert again.id == inversion.id, "without a clock every run is the same"
