@@ -48,6 +48,8 @@ PAPER_ATTRIBUTES = ("Male", "Young", "Pale_Skin", "Eyeglasses")
 """Those of Table 1, and the one for which the paper raises lambda to 15."""
 _FALLBACK_ATTRIBUTES = 4
 _AGREEMENT_CODES = 200
+_MOST_UNITS = 16.0
+"""Strength 1 may be so many of a map's own units: a variant that was stopped early is to be judged at a like change."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,7 +150,9 @@ def train_variant(
     """The calibrated maps of the ground's attributes, and how their training went."""
     started = time.monotonic()
     space = ground.perceptual if variant.perceptual else None
-    fit = TransportFit(ground.material, variant.recipe, family=None, statistics=ground.statistics, space=space)
+    fit = TransportFit(
+        ground.material, variant.recipe, family=None, statistics=ground.statistics, space=space, most=_MOST_UNITS
+    )
     steps = variant.recipe.options.steps
     maps, figures = fit_family(fit, ground.material, training=training, progress=progress, steps=steps, minutes=minutes)
     rows = list(figures.values())
