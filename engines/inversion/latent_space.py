@@ -28,8 +28,8 @@ __all__ = ["LatentSpace", "latent_space", "moved"]
 LEARNING_RATE = 0.05
 """Huh et al. 2020, section 4."""
 CLASS_LEARNING_RATE = 5e-3
-"""Of the class vectors' root mean square, by which the mapping network divides them: a tenth of z's, whose is 1. Huh et al. take
-1e-4 in a generator whose class vectors are small and not divided."""
+"""Of the class vectors' root mean square, by which the mapping network divides them: a tenth of z's, whose is 1. Huh et al.
+take 1e-4 in a generator whose class vectors are small and not divided."""
 LARGEST_Z = 2.0
 TYPICAL_WEIGHT = 0.002
 """Weight of the squared Mahalanobis distance of w and w+ codes, about 1 for typical ones."""
