@@ -157,4 +157,6 @@ window.lwe.mountAttributes = (element) => {
   });
 
   rows.forEach(drawSlider);
+  // They may have come before this panel was there.
+  if (lwe.own.edits().length) lwe.emit("own", lwe.own.edits());
 };
