@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from engines.evaluation.projection_runs import Case, Subject
 from engines.evaluation.projection_table import Table
 from engines.evaluation.report import ReportFolder, flat
 from engines.evaluation.setting import Setting
 from engines.imaging.grids import picture_grid
+from engines.imaging.read import read_picture
 
 __all__ = ["write_projection_report"]
 
@@ -70,7 +70,7 @@ def _sheets(
         "transforms": ("transform", [c for c in main if replace(c, transform=last.transform) == last]),
     }
     for name, (varied, cases) in sheets.items():
-        columns = [[_read(path) for path in pictures[case]] for case in cases]
+        columns = [[read_picture(path).pixels for path in pictures[case]] for case in cases]
         rows = [[_enlarged(picture) for picture in row] for row in zip(crops, *columns, strict=True)]
         labels = [["picture", *(getattr(case, varied) for case in cases)]] + [[""] * len(row) for row in rows[1:]]
         kept = {"method": last.method, "transform": last.transform}
@@ -78,11 +78,6 @@ def _sheets(
         start = "the encoder's" if last.encoder else "the mean"
         caption = f"The first pictures, unselected, and what the first seed put back: {fixed}, from {start} latent."
         report.picture(name, picture_grid(rows, labels=labels), caption)
-
-
-def _read(path: Path) -> np.ndarray:
-    with Image.open(path) as image:
-        return np.asarray(image.convert("RGB"))
 
 
 def _enlarged(picture: np.ndarray) -> np.ndarray:
