@@ -17,18 +17,20 @@ from typing import Any
 from engines.core.atomic import write_text
 from engines.core.errors import OptionError
 from engines.core.paths import repository_dir
+from engines.editing.families import DEFAULT_FAMILY
 from engines.evaluation.report import markdown_table
 from engines.packs.load import Pack
-from engines.packs.manifest import Component
+from engines.packs.manifest import Component, Manifest
 from engines.packs.registry import open_pack
 
 __all__ = ["HELP", "Result", "add_arguments", "read_results", "render_card", "run"]
 
 HELP = "writes the pack's MODEL_CARD.md from its manifest and from the reports of the other evaluations"
 
-_REPORTS = ("generator", "inversion", "predictors", "edits")
+_REPORTS = ("generator", "inversion", "predictors", "edits", "digits", "projection")
 _WEAK_ACCURACY = 0.8
 _WEAK_CHANGE = 0.5
+_WEAK_STEPS = 0.5
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     write_text(path, render_card(pack, results))
     return {
         "card": str(path),
-        "missing": [what for what in _REPORTS if what not in results],
+        "missing": [what for what in _asked_of(pack.manifest) if what not in results],
         "outdated": [what for what, result in results.items() if result.weights != pack.weights_hash],
     }
 
@@ -113,10 +115,21 @@ def render_card(pack: Pack, results: Mapping[str, Result]) -> str:
         _origins(pack),
         "## Figures",
     ]
-    for what in _REPORTS:
+    for what in _asked_of(manifest):
         parts += [f"### {what.capitalize()}", *_figures(what, results.get(what), pack.weights_hash)]
     parts += ["## Limits", _limits(results), "## Licences", *(f"- {key}: {text}" for key, text in manifest.licences.items())]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _asked_of(manifest: Manifest) -> list[str]:
+    """The reports that a card needs: of packs with levels also their steps, of those with classes also projection."""
+    ordered = manifest.ordered
+    left_out = {
+        "edits": len(ordered) == len(manifest.attributes),
+        "digits": not ordered,
+        "projection": not manifest.classes,
+    }
+    return [what for what in _REPORTS if not left_out.get(what)]
 
 
 def _component_row(kind: str, entry: Component) -> dict[str, Any]:
@@ -183,11 +196,23 @@ def _edit_rows(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
     return rows
 
 
+def _step_rows(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
+    keys = ("family", "from", "to", "latent_success", "confirmed", "confirmed_low", "confirmed_high", "alpha", "n")
+    return [{key: row.get(key) for key in keys} for row in figures["rows"]]
+
+
+def _projection_rows(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
+    keys = ("method", "transform", "encoder", "perceptual_mean", "perceptual_best", "l2_mean", "box_iou", "evaluations", "n")
+    return [{key: row.get(key) for key in keys} for row in figures["rows"]]
+
+
 _TABLES = {
     "generator": _generator_rows,
     "inversion": _inversion_rows,
     "predictors": _predictor_rows,
     "edits": _edit_rows,
+    "digits": _step_rows,
+    "projection": _projection_rows,
 }
 
 
@@ -213,6 +238,17 @@ def _measured_limits(results: Mapping[str, Result]) -> list[str]:
             lines.append(
                 "These edits do not bring the picture nearer to the true counterfactual than no edit does, in mean squared "
                 f"difference: {', '.join(away)}."
+            )
+    if "digits" in results:
+        steps = [
+            f"{row['from']} to {row['to']}"
+            for row in results["digits"].figures["rows"]
+            if row["family"] == DEFAULT_FAMILY and _number(row["confirmed"]) < _WEAK_STEPS
+        ]
+        if steps:
+            lines.append(
+                "Where the latent classifier is satisfied, the picture mostly still shows the old number, at these steps of "
+                f"{DEFAULT_FAMILY}: {', '.join(steps)}. Strength 1.0 of the slider goes farther."
             )
     return lines
 

@@ -10,6 +10,7 @@ import pytest
 
 from engines.core.errors import OptionError
 from engines.evaluation import model_card
+from engines.packs.registry import open_pack
 
 
 def _result(folder: Path, what: str, figures: dict, *, weights: str, pack: str = "tiny", extra: str = "") -> None:
@@ -68,6 +69,23 @@ def test_weak_spots_are_listed_from_the_figures(tiny_pack, results):
     assert "about: Smiling (0.61)." in text
     assert "change less than half of the pictures: Male remove." in text
     assert "difference: Male add." in text
+
+
+def test_classes_and_levels_ask_for_reports_of_their_own(class_pack, tmp_path):
+    row = {"family": "LW", "from": 1, "to": 2, "latent_success": 1.0, "confirmed": 0.25, "confirmed_low": 0.2}
+    rows = [{**row, "confirmed_high": 0.3, "alpha": 0.5, "n": 40}, {**row, "family": "LT", "confirmed": 0.0}]
+    _result(tmp_path, "digits", {"rows": rows}, weights="x", pack=class_pack.id)
+    text = model_card.render_card(class_pack, model_card.read_results(tmp_path, class_pack.id))
+    assert "no report of `evaluate projection`" in text, "the pack has classes"
+    assert "### Digits" not in text, "and no ordered attribute"
+    assert "still shows the old number, at these steps of LW: 1 to 2." in text
+
+
+def test_the_card_of_digits_shows_their_steps():
+    pack = open_pack("multimnist")
+    text = model_card.render_card(pack, {})
+    assert "no report of `evaluate digits`" in text
+    assert "evaluate edits" not in text and "evaluate projection" not in text
 
 
 def test_the_same_reports_make_the_same_card(tiny_pack, results):
