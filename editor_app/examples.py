@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["EXAMPLES_DIR", "Example", "load_examples"]
+__all__ = ["EXAMPLES_DIR", "Example", "examples_folder", "load_examples"]
 
 EXAMPLES_DIR = Path(__file__).resolve().parents[1] / "assets" / "examples"
 CREDITS_FILE = "CREDITS.md"
@@ -20,6 +20,12 @@ class Example:
     path: Path
     caption: str
     credit: str
+
+
+def examples_folder(pack_id: str) -> Path:
+    """Where the pictures for a pack lie: a folder of its name, or else the faces, which are for every pack of faces."""
+    own = EXAMPLES_DIR / pack_id
+    return own if own.is_dir() else EXAMPLES_DIR
 
 
 def load_examples(folder: Path = EXAMPLES_DIR) -> tuple[Example, ...]:

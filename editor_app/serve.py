@@ -71,7 +71,7 @@ def _check_port(host: str, port: int) -> None:
 def _run(host: str, port: int, pack_id: str, on_ready: Callable[[str], None], cleanups: list[Callable[[], None]]) -> None:
     from editor_app.build import build
     from editor_app.editor import Editor
-    from editor_app.examples import load_examples
+    from editor_app.examples import examples_folder, load_examples
     from editor_app.markup import script, style
     from editor_app.panels.source import MAX_UPLOAD_BYTES
     from editor_app.routes import add_routes
@@ -81,7 +81,7 @@ def _run(host: str, port: int, pack_id: str, on_ready: Callable[[str], None], cl
     infos = {info.id: info for info in list_packs()}
     if pack_id not in infos:
         raise PackNotFoundError(f"there is no pack {pack_id!r}; installed: {', '.join(infos) or 'none'}.")
-    editor = Editor(infos[pack_id], load_examples(), upload_dir=os.environ["GRADIO_TEMP_DIR"])
+    editor = Editor(infos[pack_id], load_examples(examples_folder(pack_id)), upload_dir=os.environ["GRADIO_TEMP_DIR"])
     cleanups.append(editor.close)
     page = build(editor)
     app, address, _ = page.launch(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from PIL import Image
 from editor_app import markup
 from editor_app.build import build
 from editor_app.editor import Editor
-from editor_app.examples import load_examples
+from editor_app.examples import EXAMPLES_DIR, examples_folder, load_examples
 from editor_app.methods import GROUPS, METHODS
 from editor_app.panels.attributes import attributes_panel, stride
 from editor_app.panels.options import options_part
@@ -78,6 +79,19 @@ def test_examples_take_captions_and_credits_from_their_file(tmp_path: Path):
     first, second = load_examples(tmp_path)
     assert (first.id, first.caption, first.credit) == ("a.jpg", "Someone", "Someone. Taken by Ann, 2020. CC0.")
     assert (second.id, second.caption, second.credit) == ("b-face.png", "B face", "")
+
+
+@pytest.mark.parametrize("pack_id", ["faces", "multimnist", "creatures"])
+def test_every_bundled_pack_has_pictures_of_its_kind_with_credits(pack_id: str):
+    found = load_examples(examples_folder(pack_id))
+    assert len(found) >= 4 and all(example.credit for example in found)
+    written = (found[0].path.parent / "CREDITS.md").read_text(encoding="utf-8")
+    hashes = [hashlib.sha256(example.path.read_bytes()).hexdigest() for example in found]
+    assert all(digest in written for digest in hashes)
+
+
+def test_a_pack_without_pictures_of_its_own_gets_the_faces():
+    assert examples_folder("tiny") == EXAMPLES_DIR
 
 
 def test_no_examples_is_no_error(tmp_path: Path):
