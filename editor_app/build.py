@@ -27,24 +27,33 @@ MAX_JOBS = 30
 """Jobs that may be open at once, waiting ones included; Gradio's worker threads are 40."""
 
 
-def build(editor: Editor) -> gr.Blocks:
-    """The page and the three public endpoints of one editor."""
+def build(editor: Editor, *others: Editor) -> gr.Blocks:
+    """The page of one editor with the three public endpoints, and below ``/<pack id>`` the pages of others."""
     # Uploads are old after an hour and removed then; the pictures being edited live in memory.
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(600, 3600)) as page:
-        header_panel(editor.info)
-        with gr.Row(elem_id="lwe-columns"):
-            source_panel(editor.info, editor.examples, _default_method(editor))
-            result = result_panel(_server_functions(editor), editor.info)
-            with gr.Column():
-                attributes_panel(editor.info)
-                if editor.info.classes:
-                    objects_panel(editor.info)
-                new_attribute_panel(editor.info)
-        _wire_jobs(editor, result)
+        _page_parts(editor, main=editor)
         _add_endpoints(editor)
         page.unload(_forgetter(editor))
+    for other in others:
+        with page.route(other.info.title, f"/{other.info.id}"):
+            _page_parts(other, main=editor)
     page.queue(max_size=64)
     return page
+
+
+def _page_parts(editor: Editor, *, main: Editor) -> None:
+    """What stands on the page of one pack. Where there are several, a bar on top leads from one to the other."""
+    gr.Navbar(main_page_name=main.info.title)
+    header_panel(editor.info)
+    with gr.Row(elem_id="lwe-columns"):
+        source_panel(editor.info, editor.examples, _default_method(editor))
+        result = result_panel(_server_functions(editor), editor.info)
+        with gr.Column():
+            attributes_panel(editor.info)
+            if editor.info.classes:
+                objects_panel(editor.info)
+            new_attribute_panel(editor.info)
+    _wire_jobs(editor, result)
 
 
 def _default_method(editor: Editor) -> str:

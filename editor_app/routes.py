@@ -19,8 +19,9 @@ __all__ = ["add_routes"]
 EXAMPLE_PX = 160
 
 
-def add_routes(app: FastAPI, editor: Editor) -> None:
-    """Adds ``/healthz``, ``/example/{id}`` and ``/download/{ticket}``."""
+def add_routes(app: FastAPI, editor: Editor, *others: Editor) -> None:
+    """Adds ``/healthz``, ``/example/{id}`` and ``/download/{ticket}``; others share the editor's downloads."""
+    examples = {example.id: example for shown in (editor, *others) for example in shown.examples}
 
     @app.get("/healthz")
     def healthz() -> dict[str, Any]:
@@ -28,7 +29,7 @@ def add_routes(app: FastAPI, editor: Editor) -> None:
 
     @app.get("/example/{name}")
     def example(name: str) -> Response:
-        found = next((example for example in editor.examples if example.id == name), None)
+        found = examples.get(name)
         if found is None:
             return PlainTextResponse("There is no such example.", status_code=404)
         return Response(_small(found), media_type="image/jpeg", headers={"Cache-Control": "max-age=3600"})

@@ -11,11 +11,13 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from editor_app.editor import Editor
+    from engines.api import PackInfo
 
 __all__ = ["serve"]
 
@@ -83,7 +85,8 @@ def _run(host: str, port: int, pack_id: str, on_ready: Callable[[str], None], cl
         raise PackNotFoundError(f"there is no pack {pack_id!r}; installed: {', '.join(infos) or 'none'}.")
     editor = Editor(infos[pack_id], load_examples(examples_folder(pack_id)), upload_dir=os.environ["GRADIO_TEMP_DIR"])
     cleanups.append(editor.close)
-    page = build(editor)
+    others = [_beside(editor, info) for info in infos.values() if info.id != pack_id and info.methods]
+    page = build(editor, *others)
     app, address, _ = page.launch(
         server_name=host,
         server_port=port,
@@ -101,10 +104,17 @@ def _run(host: str, port: int, pack_id: str, on_ready: Callable[[str], None], cl
         css=style(),
         head=script(),
     )
-    add_routes(app, editor)
+    add_routes(app, editor, *others)
     threading.Thread(target=_warm_up, args=(editor,), name="warm-up", daemon=True).start()
     on_ready(address)
     threading.Event().wait()
+
+
+def _beside(editor: Editor, info: PackInfo) -> Editor:
+    """The editor of another pack. Tabs, queue and downloads are shared, so that their limits hold for all packs together."""
+    from editor_app.examples import examples_folder, load_examples
+
+    return replace(editor, info=info, examples=load_examples(examples_folder(info.id)))
 
 
 def _warm_up(editor: Editor) -> None:

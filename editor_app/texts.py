@@ -40,6 +40,7 @@ SLOW_BLEND = "Blended when the slider rests."
 
 START = "Drop a photo of a face, pick an example, or press Surprise me."
 OBJECT_START = "Drop a picture of a creature or another object, pick an example, or press Surprise me."
+PICTURE_START = "Drop a picture, pick an example, or press Surprise me."
 CROP = "Face only"
 OBJECT_CROP = "Object only"
 """For packs with classes."""

@@ -21,6 +21,7 @@ from engines.api import (
     Inversion,
     InversionProgress,
     Pack,
+    PackInfo,
     Picture,
     keeps_tuned,
     report,
@@ -118,8 +119,9 @@ def progress_json(progress: InversionProgress) -> Message:
     }
 
 
-def result_json(inversion: Inversion, session: Session) -> Message:
-    """What the page needs to know of a finished inversion."""
+def result_json(inversion: Inversion, session: Session, info: PackInfo) -> Message:
+    """What the page needs to know of a finished inversion; `sampled`: what a sample shows, classes or a person or a picture."""
+    usual = "person" if info.identity else "picture"
     picture = session.picture if session.preview is not None else None
     height, width = inversion.crop.shape[:2] if picture is None else picture.pixels.shape[:2]
     return {
@@ -129,7 +131,7 @@ def result_json(inversion: Inversion, session: Session) -> Message:
         "seconds": round(inversion.seconds, 2),
         "evaluations": inversion.evaluations,
         "seed": inversion.seed,
-        **({"sampled": ", ".join(sampled)} if (sampled := inversion.settings.get("classes")) else {}),
+        "sampled": ", ".join(inversion.settings.get("classes", ())) or usual,
         "mse": round(inversion.mse, 5),
         "blend": usual_blend(inversion),
         "distance": texts.distance_text(inversion.perceptual, inversion.perceptual_kind),

@@ -46,10 +46,10 @@ def run_job(editor: Editor, session_hash: str, request: object) -> Iterator[Mess
             yield fact
     except api.Cancelled:
         if session.is_current(order.revision):
-            yield _settled(session, order, {"kind": "info", "text": texts.CANCELLED})
+            yield _settled(editor, session, order, {"kind": "info", "text": texts.CANCELLED})
     except Exception as error:
         if session.is_current(order.revision):
-            yield _settled(session, order, _error(texts.error_text(error)))
+            yield _settled(editor, session, order, _error(texts.error_text(error)))
 
 
 def cancel_job(editor: Editor, session_hash: object) -> None:
@@ -134,7 +134,7 @@ def _run_inversion(editor: Editor, session: Session, order: Order, cancel: Cance
         if not session.is_current(order.revision):
             return
         session.inversion, session.preview, session.from_store = inversion, preview, from_store
-    yield _ready(session, order, opened)
+    yield _ready(editor, session, order, opened)
 
 
 def _told(records: Iterator[api.InversionProgress]) -> Iterator[Message]:
@@ -161,7 +161,7 @@ def _surprise(editor: Editor, session: Session, order: Order, cancel: CancelToke
         if not session.is_current(order.revision):
             return
         session.inversion, session.preview, session.from_store = inversion, None, False
-    yield _ready(session, order, {**_opened(session), "notices": []})
+    yield _ready(editor, session, order, {**_opened(session), "notices": []})
 
 
 # ---- parts ------------------------------------------------------------------------------------------------------
@@ -181,16 +181,16 @@ def _opened(session: Session) -> Message:
     return {} if session.picture is None else {"picture": view.picture_json(session)}
 
 
-def _ready(session: Session, order: Order, opened: Message) -> Message:
-    return message(order.revision, "ready", **opened, result=view.result_json(session.inversion, session))
+def _ready(editor: Editor, session: Session, order: Order, opened: Message) -> Message:
+    return message(order.revision, "ready", **opened, result=view.result_json(session.inversion, session, editor.info))
 
 
-def _settled(session: Session, order: Order, notice: Message) -> Message:
+def _settled(editor: Editor, session: Session, order: Order, notice: Message) -> Message:
     """How things stand after an order that came to nothing: as before it, with one notice more."""
     with session.lock:
         opened = {**_opened(session), "notices": [notice]}
         if session.inversion is not None:
-            return _ready(session, order, opened)
+            return _ready(editor, session, order, opened)
         return message(order.revision, "failed" if session.picture is None else "choose", **opened)
 
 

@@ -37,7 +37,7 @@ def header_panel(info: PackInfo) -> gr.HTML:
             theme=icon("theme"),
             pack=text(f"{info.title} · {info.resolution} px"),
             title=text(info.id),
-            thing="an object" if info.classes else "a face",
+            thing="an object" if info.classes else "a face" if info.identity else "a picture",
         ),
         js_on_load=_SCRIPT,
         apply_default_css=False,

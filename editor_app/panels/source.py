@@ -79,7 +79,7 @@ def source_panel(info: PackInfo, examples: tuple[Example, ...], default_method: 
             mask=MASK,
             options=options_part(info.spaces, objects=info.finds_objects),
             classes=_classes(info),
-            made_up="one" if info.classes else "person",
+            made_up="one" if info.classes else "person" if info.identity else "picture",
             examples=_examples(examples),
             privacy=text(texts.PRIVACY),
             kept=text(texts.KEPT),

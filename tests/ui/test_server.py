@@ -64,7 +64,8 @@ def test_invert_takes_options(app: App, client: Any, photo: Path):
 
 
 def test_edit(app: App, client: Any, photo: Path):
-    name = client.predict(api_name="/packs")["packs"][0]["attributes"][0]["id"]
+    packs = {pack["id"]: pack for pack in client.predict(api_name="/packs")["packs"]}
+    name = packs[app.pack]["attributes"][0]["id"]
     values = {"image": send(photo), "pack": app.pack, "method": "encoder", "api_name": "/edit"}
     plain, facts = client.predict(**values, edits={}, paste_back=True)
     assert np.array_equal(np.asarray(Image.open(plain)), pictures.face())

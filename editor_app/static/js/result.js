@@ -92,7 +92,7 @@ window.lwe.mountResult = (element, trigger, props, server, upload, watch) => {
 
   function describe(result) {
     if (!result) return "";
-    if (!result.photo) return `Made-up ${result.sampled || "person"} ${result.seed} · ${result.width} × ${result.height} PNG`;
+    if (!result.photo) return `Made-up ${result.sampled} ${result.seed} · ${result.width} × ${result.height} PNG`;
     return [
       result.from_store ? `${result.method}, kept from an earlier visit` : `${result.method} · ${result.seconds.toFixed(1)} s`,
       `MSE ${result.mse.toPrecision(2)}`,
