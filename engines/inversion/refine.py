@@ -26,7 +26,7 @@ from engines.inversion.measure import measured, synthesise
 from engines.inversion.models import InversionModels, as_target
 from engines.inversion.objective import ImageObjective
 from engines.inversion.optimisers.adam import cosine_rate
-from engines.inversion.optimisers.budget import Budget
+from engines.inversion.optimisers.budget import Budget, Part
 from engines.inversion.optimisers.follow import until
 from engines.inversion.optimisers.problem import gradients
 from engines.inversion.options import InversionOptions
@@ -76,8 +76,10 @@ def run(
     refinement = _Refinement(models, objective, start)
     best = refinement.start
     curve = [(budget.evaluated, best.loss)]
+    # Its own share: networks that are read at first use take time, and without the warm-up Adam leaves the start for worse.
+    part = Part(budget)
     while not (cancel.cancelled or budget.spent):
-        candidate = refinement.step(LEARNING_RATE * cosine_rate(budget.share))
+        candidate = refinement.step(LEARNING_RATE * cosine_rate(part.share))
         budget.count(steps=1, evaluations=1)
         if candidate.loss < best.loss:
             best = candidate

@@ -100,6 +100,21 @@ def test_with_steps_alone_refining_gives_the_same_bytes_however_slow_the_machine
     assert slow.id == fast.id
 
 
+def test_a_slow_first_look_does_not_cost_the_warm_up(tiny_pack, crop, monkeypatch):
+    """Networks are read when they are first used; what that takes of the seconds is not the refinement's."""
+    look, step, rates = refine.encoder_passes, refine._Refinement.step, []
+
+    def slow_look(*arguments):
+        time.sleep(0.6)
+        yield from look(*arguments)
+
+    monkeypatch.setattr(refine, "encoder_passes", slow_look)
+    monkeypatch.setattr(refine._Refinement, "step", lambda self, rate: (rates.append(rate), step(self, rate))[1])
+    _result(tiny_pack, crop, "encoder-refine", seconds=1.5)
+    assert rates[0] < 0.25 * refine.LEARNING_RATE, "as at the beginning of the warm-up"
+    assert max(rates) > 0.9 * refine.LEARNING_RATE and rates[-1] < 0.1 * refine.LEARNING_RATE
+
+
 def test_a_time_budget_is_kept_to_one_step(tiny_pack, crop, monkeypatch):
     step, durations_sec = refine._Refinement.step, []
 
