@@ -325,7 +325,7 @@ def test_an_off_centre_upload_is_found_searched_edited_and_pasted_back(page: Any
     assert state["object"]["class"] == _own_classes(page)[-1] and state["blend"] == "poisson" and state["view"] == "photo"
     file, kept = download_picture(page)
     assert file == "creature-edited.png" and kept.shape == picture.shape
-    # Far from the object the photo is as it was; where it is, another one is seen.
-    assert np.array_equal(kept[-20:, -20:], picture[-20:, -20:]) and not np.array_equal(
-        kept[30:130, 24:124], picture[30:130, 24:124]
-    )
+    # Where the object is, another one is seen; far from it the photo is as it was. The tiny pack's detector knows no objects:
+    # what its transform takes for one may lie anywhere.
+    assert not np.array_equal(kept[30:130, 24:124], picture[30:130, 24:124])
+    assert site[1] == "tiny" or np.array_equal(kept[-20:, -20:], picture[-20:, -20:])
