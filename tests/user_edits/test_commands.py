@@ -154,8 +154,15 @@ def test_an_interrupt_leaves_a_run_that_is_gone_on_with(mine):
     """130, no edit, and --resume goes on; starting anew without it is refused."""
     words = ["train", "lw", *QUICK, "--aligned", "--labels", str(mine / "labels.csv"), "--images", str(mine)]
     words[words.index("--classifier-steps") + 1] = "20000"
+    # Under a shell that started the tests in the background, SIGINT would be ignored.
+    heard = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
     process = subprocess.Popen(
-        [sys.executable, "-m", "engines", *words], cwd=repository_dir(), stderr=subprocess.PIPE, text=True, env=os.environ
+        [sys.executable, "-m", "engines", *words],
+        cwd=repository_dir(),
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ,
+        **heard,
     )
     for line in process.stderr:
         if line.startswith("Training the latent classifier"):
