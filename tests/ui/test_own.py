@@ -179,7 +179,7 @@ def test_trainings_wait_for_each_other_and_one_that_nobody_asks_about_ends():
     assert queue.start("first", "B", patient) is None
     second = queue.start("second", "B", patient)
     deadline = time.monotonic() + 20
-    while "other training comes first" not in second.text and time.monotonic() < deadline:
+    while (first.share is None or "other training comes first" not in second.text) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert second.phase == "working" and first.share == 0.5
     now[0] = trainings.MAX_SILENT_SEC - 1
