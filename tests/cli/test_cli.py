@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -165,12 +166,13 @@ def test_a_search_tells_what_it_looked_at(tiny_pack, pictures, tmp_path):
 def test_inverting_again_gives_the_same_and_replaces_the_files(tiny_pack, pictures, tmp_path):
     words = ("invert", pictures[0], "--pack", "tiny", "--steps", 4, "--out", tmp_path / "out", "--json")
     first = _json(_command(*words))["results"][0]
-    codes = Path(first["inversion"]).read_bytes()
+    kept = Path(shutil.copy(first["inversion"], tmp_path / "first.safetensors"))
     second = _json(_command(*words))["results"][0]
     assert {**second, "seconds": 0} == {**first, "seconds": 0}
-    one, other = api.load_inversion(first["inversion"]), api.load_inversion(second["inversion"])
+    one, other = api.load_inversion(kept), api.load_inversion(second["inversion"])
     assert one.id == other.id
-    assert len(codes) == len(Path(second["inversion"]).read_bytes())
+    assert one.w_plus.tobytes() == other.w_plus.tobytes()
+    assert one.seconds != other.seconds, "the file is the second run's"
 
 
 def test_a_bad_picture_does_not_lose_the_others(tiny_pack, pictures, tmp_path):
