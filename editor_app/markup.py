@@ -11,7 +11,7 @@ __all__ = ["script", "style", "text"]
 STATIC_DIR = Path(__file__).parent / "static"
 
 STYLES = ("base", "layout", "source", "options", "result", "attributes", "objects", "own")
-SCRIPTS = ("core", "live", "mask", "options", "source", "result", "own", "attributes", "objects")
+SCRIPTS = ("core", "sliders", "live", "mask", "options", "source", "result", "own", "attributes", "objects")
 """In loading order: each file adds its part to `window.lwe`."""
 
 

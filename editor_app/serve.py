@@ -15,6 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from editor_app.examples import examples_folder, load_examples
+
 if TYPE_CHECKING:
     from editor_app.editor import Editor
     from engines.api import PackInfo
@@ -73,7 +75,6 @@ def _check_port(host: str, port: int) -> None:
 def _run(host: str, port: int, pack_id: str, on_ready: Callable[[str], None], cleanups: list[Callable[[], None]]) -> None:
     from editor_app.build import build
     from editor_app.editor import Editor
-    from editor_app.examples import examples_folder, load_examples
     from editor_app.markup import script, style
     from editor_app.panels.source import MAX_UPLOAD_BYTES
     from editor_app.routes import add_routes
@@ -112,8 +113,6 @@ def _run(host: str, port: int, pack_id: str, on_ready: Callable[[str], None], cl
 
 def _beside(editor: Editor, info: PackInfo) -> Editor:
     """The editor of another pack. Tabs, queue and downloads are shared, so that their limits hold for all packs together."""
-    from editor_app.examples import examples_folder, load_examples
-
     return replace(editor, info=info, examples=load_examples(examples_folder(info.id)))
 
 

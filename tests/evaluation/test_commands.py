@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 import json
 import shutil
 from dataclasses import asdict
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +19,7 @@ from engines.evaluation.benchmarks import inversion as inversion_benchmark
 from engines.evaluation.benchmarks import live, render
 from engines.evaluation.photos import installed_photos
 from engines.packs.write import write_component
+from tests.command_run import run_command
 from tests.tiny_pack import TINY_ATTRIBUTES
 
 pytestmark = pytest.mark.train
@@ -40,15 +38,6 @@ def _shared_renders(renders, tiny_pack, monkeypatch):
     monkeypatch.setenv(DATA_DIR_VARIABLE, str(renders))
 
 
-def _run(module: ModuleType, *words: str, **given: Any) -> dict[str, Any]:
-    """As the command line calls it; --pack, --seed, --device and --out are the command line's own."""
-    parser = argparse.ArgumentParser()
-    module.add_arguments(parser)
-    arguments = parser.parse_args(list(words))
-    vars(arguments).update({"pack": "tiny", "seed": 0, "device": "cpu", "progress": lambda record: None, **given})
-    return module.run(arguments)
-
-
 def _rows(folder: Path) -> list[dict[str, str]]:
     with (folder / "table.csv").open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
@@ -62,10 +51,10 @@ EDIT_WORDS = ("--n", str(N), "--attributes", "Eyeglasses,Smiling", "--per-attrib
 
 
 def test_edits_give_every_figure_that_scripts_rely_on_and_the_same_bytes_again(tmp_path, renders):
-    result = _run(edits, *EDIT_WORDS, out=tmp_path / "one")
+    result = run_command(edits, *EDIT_WORDS, out=tmp_path / "one")
     kept = sorted((renders / "cache" / "counterfactuals").iterdir())
     stamps = [path.stat().st_mtime_ns for path in kept]
-    assert _run(edits, *EDIT_WORDS, out=tmp_path / "two") == result
+    assert run_command(edits, *EDIT_WORDS, out=tmp_path / "two") == result
     assert _contents(tmp_path / "one") == _contents(tmp_path / "two")
     assert [path.stat().st_mtime_ns for path in kept] == stamps, "the second run renders nothing"
 
@@ -87,7 +76,7 @@ def test_the_distance_to_the_truth_is_that_of_the_renders(tmp_path):
     from engines.packs.registry import open_pack
 
     words = ("--n", str(N), "--attributes", "Smiling", "--sweep", "0", "--processes", "1")
-    result = _run(edits, *words, out=tmp_path)["Smiling"]
+    result = run_command(edits, *words, out=tmp_path)["Smiling"]
     shown = rendered_set("faces", "test", N)
     k = shown.attributes.index("Smiling")
     judges = Judges(open_pack("tiny"))
@@ -122,13 +111,13 @@ def test_the_distance_to_the_truth_is_that_of_the_renders(tmp_path):
 )
 def test_bad_options_are_named(tmp_path, words, message):
     with pytest.raises(OptionError, match=message):
-        _run(edits, *words, out=tmp_path)
+        run_command(edits, *words, out=tmp_path)
     assert not list(tmp_path.iterdir())
 
 
 def test_another_pack_with_the_same_maps_gets_the_same_figures(tmp_path, tiny_pack):
     words = ("--n", "3", "--attributes", "Male", "--sweep", "0", "--processes", "1", "--compare", f"LW*={tiny_pack.folder}")
-    result = _run(edits, *words, out=tmp_path)
+    result = run_command(edits, *words, out=tmp_path)
     for families in result["Male"].values():
         assert families["LW*"] == families["LW"]
     assert (tmp_path / "edits-LW-star.png").exists()
@@ -145,7 +134,7 @@ def test_families_are_compared_over_ten_strengths(tmp_path, tiny_pack, monkeypat
     source = asdict(tiny_pack.manifest.components["edit_maps"].provenance)
     write_component(folder, "edits_interfacegan", maps, maps.config_json(), source, half=False)
     words = ("--n", "4", "--attributes", "Male,Beard", "--sweep", "4", "--processes", "1", "--rate", "0.4")
-    result = _run(edits, *words, "--families", "LW,InterFaceGAN", out=tmp_path / "out")
+    result = run_command(edits, *words, "--families", "LW,InterFaceGAN", out=tmp_path / "out")
     for directions in result["Male"].values():
         assert set(directions) == {"LW", "InterFaceGAN"}
         assert len(directions["LW"]["curve"]) == 10 and "best_distance" in directions["InterFaceGAN"]
@@ -157,7 +146,7 @@ def test_families_are_compared_over_ten_strengths(tmp_path, tiny_pack, monkeypat
         assert [point["alpha"] for point in curve] == pytest.approx(np.linspace(first, 2 * first, 10), rel=1e-4)
     assert {"curves.csv", "families.csv", "families.png"} <= set(_contents(tmp_path / "out"))
     with pytest.raises(OptionError, match=r"pack tiny has no family LT, it has LW, InterFaceGAN; make it with: .* train lt"):
-        _run(edits, *words, "--families", "LW,LT", out=tmp_path / "none")
+        run_command(edits, *words, "--families", "LW,LT", out=tmp_path / "none")
 
 
 INVERSION_KEYS = {
@@ -176,7 +165,7 @@ INVERSION_KEYS = {
 
 def test_inversion_compares_the_methods(tmp_path):
     words = ("--n", "3", "--methods", "encoder,encoder-refine", "--steps", "3", "--twice", "0")
-    result = _run(inversion, *words, out=tmp_path)
+    result = run_command(inversion, *words, out=tmp_path)
     assert list(result) == ["encoder", "encoder-refine", "sets"]
     sets = result.pop("sets")
     assert sets == {"faces": result}
@@ -190,12 +179,12 @@ def test_inversion_compares_the_methods(tmp_path):
     assert result["encoder-refine"]["evaluations_mean"] > 3
     assert [row["method"] for row in _rows(tmp_path)] == list(result)
     with pytest.raises(OptionError, match="--methods best: pack tiny offers encoder"):
-        _run(inversion, "--methods", "best", out=tmp_path)
+        run_command(inversion, "--methods", "best", out=tmp_path)
 
 
 def test_inversion_judges_photographs_too_degraded_and_uploaded_twice(tmp_path):
     words = ("--n", "2", "--sets", "faces,photos", "--degrade", "none,shifted,darkened", "--n-degraded", "1", "--twice", "1")
-    result = _run(inversion, *words, "--methods", "encoder", out=tmp_path)
+    result = run_command(inversion, *words, "--methods", "encoder", out=tmp_path)
     variants = [name + tail for name in ("faces", "photos") for tail in ("", "-shifted", "-darkened")]
     assert list(result["sets"]) == variants
     assert result["encoder"] == result["sets"]["faces"]["encoder"]
@@ -224,23 +213,23 @@ def test_inversion_judges_photographs_too_degraded_and_uploaded_twice(tmp_path):
 )
 def test_bad_options_of_inversion_are_named(tmp_path, words, message):
     with pytest.raises(OptionError, match=message):
-        _run(inversion, *words, out=tmp_path)
+        run_command(inversion, *words, out=tmp_path)
     assert not list(tmp_path.iterdir())
 
 
 def test_predictors_are_judged_on_renders_and_reconstructions(tmp_path):
-    result = _run(predictors, "--n", str(N), out=tmp_path)
+    result = run_command(predictors, "--n", str(N), out=tmp_path)
     assert set(result["balanced_accuracy"]) == set(TINY_ATTRIBUTES)
     assert set(result["balanced_accuracy_on_reconstructions"]) == set(TINY_ATTRIBUTES)
     assert [row["attribute"] for row in _rows(tmp_path)] == [*TINY_ATTRIBUTES, "mean"]
-    assert _run(predictors, "--n", str(N), out=tmp_path / "again") == result
+    assert run_command(predictors, "--n", str(N), out=tmp_path / "again") == result
 
 
 def test_generator_report_repeats(tmp_path):
     words = ("--n", str(N), "--path-samples", "4")
-    result = _run(generator, *words, out=tmp_path / "one")
+    result = run_command(generator, *words, out=tmp_path / "one")
     assert {"fd_ratio", "precision", "recall"} <= set(result) and result["fd_ratio"] > 0
-    assert _run(generator, *words, out=tmp_path / "two") == result
+    assert run_command(generator, *words, out=tmp_path / "two") == result
     assert _contents(tmp_path / "one") == _contents(tmp_path / "two")
     assert {"samples-1.png", "samples-0.7.png", "nearest-training.png"} <= set(_contents(tmp_path / "one"))
 
@@ -254,7 +243,7 @@ def test_live_benchmark_paints_the_same_frame_both_ways(tiny_pack):
     from engines.session.live import render as live_frame
     from engines.session.state import EditState
 
-    result = _run(live, "--repeats", "3")
+    result = run_command(live, "--repeats", "3")
     assert {"frame_ms_median", "frame_ms_p95", "baseline_ms_median", "frame_ratio"} <= set(result)
     assert result["frame_ms_median"] <= result["frame_ms_p95"]
     crop = samples(tiny_pack, 1, seed=0)[0]
@@ -268,9 +257,9 @@ def test_live_benchmark_paints_the_same_frame_both_ways(tiny_pack):
 
 
 def test_other_benchmarks_name_their_units():
-    result = _run(inversion_benchmark, "--repeats", "2", "--steps", "3", "--round-steps", "1", "--rounds", "1")
+    result = run_command(inversion_benchmark, "--repeats", "2", "--steps", "3", "--round-steps", "1", "--rounds", "1")
     assert {"encoder_ms_median", "refine_steps_per_sec", "steps_ratio", "baseline"} <= set(result)
-    result = _run(render, "--n", "2")
+    result = run_command(render, "--n", "2")
     assert {"render_ms_per_picture", "render_ms_p95"} <= set(result)
 
 
@@ -280,7 +269,7 @@ def test_a_round_of_basin_cma_finds_the_same_batched_and_one_by_one(tiny_pack):
     from engines.inversion.options import InversionOptions
     from engines.inversion.projection import Projection
 
-    result = _run(inversion_benchmark, "--repeats", "1", "--steps", "1", "--round-steps", "1", "--rounds", "1")
+    result = run_command(inversion_benchmark, "--repeats", "1", "--steps", "1", "--round-steps", "1", "--rounds", "1")
     assert {"basin_round_ms", "basin_round_ratio", "basin_round_single_ratio", "basin_round_baseline"} <= set(result)
     crop = samples(tiny_pack, 1, seed=0)[0]
     own, grouped = (Projection(models, crop, InversionOptions(), "w+") for models in (tiny_pack, GroupedPack(tiny_pack)))
@@ -290,7 +279,7 @@ def test_a_round_of_basin_cma_finds_the_same_batched_and_one_by_one(tiny_pack):
 
 def test_bad_benchmark_options_are_named():
     with pytest.raises(OptionError, match="--repeats 0"):
-        _run(live, "--repeats", "0")
+        run_command(live, "--repeats", "0")
     for option in ("--steps", "--round-steps", "--rounds"):
         with pytest.raises(OptionError, match=f"{option} 0"):
-            _run(inversion_benchmark, option, "0")
+            run_command(inversion_benchmark, option, "0")

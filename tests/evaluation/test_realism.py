@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 from types import SimpleNamespace
 
@@ -23,6 +22,7 @@ from engines.evaluation.realism import RealCodes, Target, discriminator_scores, 
 from engines.evaluation.realism_report import comparable_rows
 from engines.evaluation.setting import Subjects
 from engines.imaging.convert import to_tensor
+from tests.command_run import run_command
 from tests.family_pack import FAMILY_ATTRIBUTES, pack_with_families
 
 
@@ -117,11 +117,7 @@ def test_a_step_between_levels_starts_at_one_and_ends_at_the_other():
 
 
 def _run(*words: str, **given):
-    parser = argparse.ArgumentParser()
-    realism.add_arguments(parser)
-    arguments = parser.parse_args(list(words))
-    vars(arguments).update({"pack": "tiny", "seed": 0, "device": "cpu", "progress": lambda record: None, **given})
-    return realism.run(arguments)
+    return run_command(realism, *words, **given)
 
 
 @pytest.mark.train

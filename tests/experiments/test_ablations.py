@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 from dataclasses import replace
 
@@ -19,6 +18,7 @@ from engines.training.family_run import gather
 from engines.training.lw_map import LwOptions
 from engines.training.runs import Run
 from engines.training.statistics import latent_statistics
+from tests.command_run import run_command
 from tests.training.planted import predicted_codes
 
 
@@ -101,11 +101,7 @@ def test_what_goes_with_an_attribute_is_counted():
 
 
 def _run(*words: str, **given):
-    parser = argparse.ArgumentParser()
-    ablations.add_arguments(parser)
-    arguments = parser.parse_args(list(words))
-    vars(arguments).update({"pack": "tiny", "seed": 0, "device": "cpu", "progress": lambda record: None, **given})
-    return ablations.run(arguments)
+    return run_command(ablations, *words, **given)
 
 
 @pytest.mark.train

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 from dataclasses import replace
 
@@ -15,6 +14,7 @@ from engines.experiments import lw_cost
 from engines.experiments.lw_cost import line_through
 from engines.experiments.lw_point import Point, gflop_per_batch, measured, peak_mib, printed_options, synthetic_codes
 from engines.training.lw_map import LwOptions
+from tests.command_run import run_command
 
 POINT = Point(
     codes=240,
@@ -100,11 +100,7 @@ def test_peak_memory_sees_what_was_there_for_a_moment():
 
 
 def _run(*words: str, **given):
-    parser = argparse.ArgumentParser()
-    lw_cost.add_arguments(parser)
-    arguments = parser.parse_args(list(words))
-    vars(arguments).update({"pack": "faces", "seed": 0, "device": "cpu", "progress": lambda record: None, **given})
-    return lw_cost.run(arguments)
+    return run_command(lw_cost, *words, **{"pack": "faces", **given})
 
 
 def test_the_command_measures_apart_and_reports(tmp_path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,6 +17,7 @@ from engines.evaluation import generator as evaluate_generator
 from engines.evaluation import predictors as evaluate_predictors
 from engines.packs.registry import open_pack
 from engines.training import classifier, encoder, gan, lw, predictors
+from tests.command_run import run_command
 
 pytest.importorskip("dicebear", reason="pip install -r requirements-train.txt")
 
@@ -36,12 +36,7 @@ def _places(home, monkeypatch):
 
 
 def _run(module: ModuleType, *words: str, **given: Any) -> dict[str, Any]:
-    """As the command line calls it; --pack, --seed, --device and --out are the command line's own."""
-    parser = argparse.ArgumentParser()
-    module.add_arguments(parser)
-    arguments = parser.parse_args(list(words))
-    vars(arguments).update({"pack": "creatures", "seed": 3, "device": "cpu", "progress": lambda record: None, **given})
-    return module.run(arguments)
+    return run_command(module, *words, **{"pack": "creatures", "seed": 3, **given})
 
 
 @pytest.fixture(scope="module")

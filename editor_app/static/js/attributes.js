@@ -28,10 +28,7 @@ window.lwe.mountAttributes = (element) => {
   function drawSlider({ id, input, value, reset, row }) {
     const strength = lwe.state.edits[id] || 0;
     if (Number(input.value) !== strength) input.value = strength;
-    const share = (number) => (number - input.min) / (input.max - input.min);
-    input.style.setProperty("--low", Math.min(share(0), share(strength)));
-    input.style.setProperty("--high", Math.max(share(0), share(strength)));
-    input.setAttribute("aria-valuetext", signed(strength));
+    lwe.fillSlider(input, { value: strength, words: signed(strength) });
     value.textContent = signed(strength);
     reset.disabled = strength === 0;
     row.classList.toggle("moved", strength !== 0);
@@ -42,24 +39,7 @@ window.lwe.mountAttributes = (element) => {
   }
 
   function listen({ id, input, reset }) {
-    let dragging = false;
-    input.addEventListener("pointerdown", () => { dragging = true; });
-    window.addEventListener("pointerup", () => { dragging = false; });
-    const take = () => {
-      const strength = Number(input.value);
-      // A hand cannot hit zero exactly: near it the slider catches.
-      set(id, dragging && Math.abs(strength) < 0.015 * (input.max - input.min) ? 0 : strength);
-    };
-    input.addEventListener("input", take);
-    input.addEventListener("change", take);
-    input.addEventListener("keydown", (event) => {
-      const step = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 }[event.key];
-      if (!step || event.ctrlKey || event.metaKey || event.altKey) return;
-      event.preventDefault();
-      const stride = Number(input.dataset.stride);
-      const next = Math.round(Number(input.value) / stride + step) * stride;
-      set(id, Math.max(Number(input.min), Math.min(Number(input.max), next)));
-    });
+    lwe.listenToSlider(input, { set: (strength) => set(id, strength) });
     reset.addEventListener("click", () => { set(id, 0); input.focus(); });
   }
   rows.forEach(listen);

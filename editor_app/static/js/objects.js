@@ -57,24 +57,7 @@ window.lwe.mountObjects = (element) => {
 
   for (const [id, { input, reset }] of Object.entries(rows)) {
     const still = Number(input.dataset.still);
-    let dragging = false;
-    input.addEventListener("pointerdown", () => { dragging = true; });
-    window.addEventListener("pointerup", () => { dragging = false; });
-    const take = () => {
-      const value = Number(input.value);
-      // As for attributes: near where nothing changes the slider catches.
-      set(id, dragging && Math.abs(value - still) < 0.015 * (input.max - input.min) ? still : value);
-    };
-    input.addEventListener("input", take);
-    input.addEventListener("change", take);
-    input.addEventListener("keydown", (event) => {
-      const step = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 }[event.key];
-      if (!step || event.ctrlKey || event.metaKey || event.altKey) return;
-      event.preventDefault();
-      const stride = Number(input.dataset.stride);
-      const next = Math.round(views[id].value(lwe.state.object) / stride + step) * stride;
-      set(id, Math.max(Number(input.min), Math.min(Number(input.max), next)));
-    });
+    lwe.listenToSlider(input, { still, value: () => views[id].value(lwe.state.object), set: (value) => set(id, value) });
     reset.addEventListener("click", () => {
       if (id === "class_alpha") change({ ...lwe.state.object, class: undefined });
       else set(id, still);
@@ -99,10 +82,7 @@ window.lwe.mountObjects = (element) => {
       const still = Number(input.dataset.still);
       // A slider counts in thousandths, a logarithm of one does not come back exactly.
       if (Math.abs(Number(input.value) - value) > 1e-3) input.value = value;
-      const share = (number) => (number - input.min) / (input.max - input.min);
-      input.style.setProperty("--low", Math.min(share(still), share(value)));
-      input.style.setProperty("--high", Math.max(share(still), share(value)));
-      input.setAttribute("aria-valuetext", views[id].words(value));
+      lwe.fillSlider(input, { still, value, words: views[id].words(value) });
       output.textContent = views[id].words(value);
       input.disabled = !usable || (id === "class_alpha" && !object.class);
       const moved = id === "class_alpha" ? Boolean(object.class) : Math.abs(value - still) > 1e-6;
