@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engines.core.device import bfloat16_is_native
+from engines.core.device import rough_dtype
 from engines.core.rng import torch_generator
 from engines.inversion.latent_space import latent_space, moved
 from engines.inversion.measure import synthesise
@@ -73,7 +73,7 @@ class Projection:
         self.space = latent_space(models, space, self.label, class_search=options.class_search)
         self._objectives: OrderedDict[bytes, ProjectionObjective] = OrderedDict()
         self.learning_rates = (*self.space.learning_rates, 0.0)
-        self._has_bfloat16 = bfloat16_is_native(device_of(models))
+        self._has_bfloat16 = rough_dtype(device_of(models)) is torch.bfloat16
         self.comparable = options.transform == "none"
         self.at_once = max(1, PIXELS_AT_ONCE // side**2)
 

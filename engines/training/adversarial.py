@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engines.core.device import rough_dtype
 from engines.core.rng import torch_generator
 from engines.generators.labels import one_hot, random_labels
 from engines.generators.stylegan2 import Discriminator, Generator
@@ -36,7 +37,7 @@ from engines.training.schedule import Schedule, learning_rate
 __all__ = ["train_adversarial"]
 
 _BATCH = 16
-_MAPPED, _MIXED, _MOVED = 6, 2, 4  # of the fakes; _KEPT more are reconstructions
+_MAPPED, _MIXED, _MOVED = 8, 2, 2  # of the fakes; _KEPT more are reconstructions
 _KEPT = 8
 _R1_INTERVAL = 16
 _R1_GAMMA = 0.3
@@ -160,7 +161,7 @@ class _Duel:
             fake_codes = torch.cat([mapped, mixed, moved, _half_flat(codes[-_KEPT:])])
         fake_labels = torch.cat([asked, labels[:_MIXED], labels[-_MOVED:], labels[-_KEPT:]])
         with torch.set_grad_enabled(trains_generator):
-            pictures = self._generator.synthesis(fake_codes, noise_mode="random", dtype=torch.bfloat16)
+            pictures = self._generator.synthesis(fake_codes, noise_mode="random", dtype=rough_dtype())
         losses = self._discriminate(pictures.detach()[: len(real)], real, torch.cat([fake_labels[: len(real)], labels]), draw)
         if step % _R1_INTERVAL == 0:
             self._regularise(real, labels)
@@ -171,7 +172,7 @@ class _Duel:
     def _discriminate(self, fake: Tensor, real: Tensor, labels: Tensor, draw: torch.Generator) -> dict[str, float]:
         """labels: of the fakes, then of the real pictures."""
         both = torch.cat([fake, real])
-        logits = self._plain(both, labels, dtype=torch.bfloat16).float()
+        logits = self._plain(both, labels, dtype=rough_dtype()).float()
         loss = discriminator_loss(logits[len(fake) :], logits[: len(fake)])
         losses = {"d": loss.item()}
         if self._projected is not None:
@@ -191,7 +192,7 @@ class _Duel:
         judges = [self._plain, *([] if self._projected is None else [self._projected])]
         for judge in judges:
             judge.requires_grad_(False)
-        loss = generator_loss(self._plain(pictures, labels, dtype=torch.bfloat16).float()).mean()
+        loss = generator_loss(self._plain(pictures, labels, dtype=rough_dtype()).float()).mean()
         losses = {"g": loss.item()}
         if self._projected is not None:
             with autocast():
@@ -258,5 +259,5 @@ def _samples(generator: Generator, seed: int) -> np.ndarray:
     z = torch.randn(40, generator.config.z_dim, generator=torch_generator(seed, 19))
     # A class a column, as far as ten columns go.
     labels = one_hot([number % 10 % max(1, generator.config.class_count) for number in range(40)], generator.config.class_count)
-    pictures = to_uint8(generator(z, label=labels, noise_mode="const", dtype=torch.bfloat16))
+    pictures = to_uint8(generator(z, label=labels, noise_mode="const", dtype=rough_dtype()))
     return picture_grid([list(pictures[i : i + 10]) for i in range(0, 40, 10)])

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engines.core.device import rough_dtype
 from engines.core.rng import torch_generator
 from engines.encoders.w_plus import WPlusEncoder
 from engines.generators.stylegan2 import Generator
@@ -144,7 +145,7 @@ def _loss(
     # Half of the pictures must do with one w for all layers: that is what the mapping network will give.
     free = (torch.rand(len(w), generator=draw) < 0.5)[:, None, None]
     picture = model.generator.synthesis(
-        w[:, None] + torch.where(free, offsets, 0.0), noise_mode="none", dtype=torch.bfloat16, resolution=size
+        w[:, None] + torch.where(free, offsets, 0.0), noise_mode="none", dtype=rough_dtype(), resolution=size
     )
     loss = pyramid_l1(picture, target, weight_map=weight_map).mean() + _OFFSET_PENALTY * offsets.square().mean()
     if perceptual is not None and size == full:
@@ -170,7 +171,7 @@ def reconstruct(encoder: WPlusEncoder, generator: Generator, pictures: np.ndarra
         image = F.avg_pool2d(image, image.shape[-1] // size)
     with autocast():
         codes = encoder(image)
-    return generator.synthesis(codes.float(), noise_mode="none", dtype=torch.bfloat16, resolution=size)
+    return generator.synthesis(codes.float(), noise_mode="none", dtype=rough_dtype(), resolution=size)
 
 
 def held_out_mse(encoder: WPlusEncoder, generator: Generator, pictures: np.ndarray) -> float:

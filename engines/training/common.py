@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from engines.core.device import rough_dtype
 from engines.core.paths import packs_dir
 from engines.core.progress import Progress
 from engines.training.runs import Run, run_folder
@@ -112,8 +113,8 @@ def pack_folder(arguments: argparse.Namespace) -> Path:
 
 
 def autocast() -> AbstractContextManager[None]:
-    """bfloat16 activations on the CPU: 1.5 to 2 times faster here, weights and losses stay float32."""
-    return torch.autocast("cpu", torch.bfloat16)
+    """bfloat16 activations where the processor has it: 1.5 to 2 times faster there, weights and losses stay float32."""
+    return torch.autocast("cpu", torch.bfloat16, enabled=rough_dtype() is torch.bfloat16)
 
 
 def set_learning_rate(optimiser: torch.optim.Optimizer, value: float) -> None:

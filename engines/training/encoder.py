@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engines.core.device import rough_dtype
 from engines.core.rng import torch_generator
 from engines.data.sets import rendered_set
 from engines.encoders.w_plus import WPlusEncoder
@@ -176,7 +177,7 @@ class _Step:
         return loss, {name: part.item() for name, part in parts.items()}
 
     def _synthesis(self, codes: Tensor) -> Tensor:
-        return self.pack.generator.synthesis(codes.float(), noise_mode="const", dtype=torch.bfloat16)
+        return self.pack.generator.synthesis(codes.float(), noise_mode="const", dtype=rough_dtype())
 
     def _pixel(self, picture: Tensor, target: Tensor) -> Tensor:
         return pyramid_l1(picture, target, weight_map=self.weight_map).mean()
@@ -194,13 +195,13 @@ class _Step:
         if step % _DISCRIMINATOR_INTERVAL == 0:
             self.discriminator.requires_grad_(True)
             both, of_both = torch.cat([picture.detach(), real]), torch.cat([shown, labels])
-            logits = self.discriminator(both, of_both, dtype=torch.bfloat16).float()
+            logits = self.discriminator(both, of_both, dtype=rough_dtype()).float()
             loss = discriminator_loss(logits[len(picture) :], logits[: len(picture)])
             self.optimiser.zero_grad(set_to_none=True)
             loss.backward()
             self.optimiser.step()
         self.discriminator.requires_grad_(False)
-        return generator_loss(self.discriminator(picture, shown, dtype=torch.bfloat16).float()).mean()
+        return generator_loss(self.discriminator(picture, shown, dtype=rough_dtype()).float()).mean()
 
 
 @torch.no_grad()

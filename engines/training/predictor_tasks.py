@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engines.core.device import rough_dtype
 from engines.data.dataset import Factor
 from engines.data.sets import RenderedSet, rendered_set
 from engines.imaging.convert import to_tensor, to_uint8
@@ -219,7 +220,7 @@ def _reconstruct(pack: Any, pictures: np.ndarray, size: int = 50) -> np.ndarray:
     for i in range(0, len(pictures), size):
         with autocast():
             codes = pack.encoder(to_tensor(np.asarray(pictures[i : i + size])))
-        out[i : i + size] = to_uint8(pack.generator.synthesis(codes.float(), dtype=torch.bfloat16))
+        out[i : i + size] = to_uint8(pack.generator.synthesis(codes.float(), dtype=rough_dtype()))
     return out
 
 

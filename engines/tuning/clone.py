@@ -13,8 +13,8 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import torch
 
+from engines.core.device import rough_dtype
 from engines.core.progress import CancelToken
 from engines.inversion.options import GlobalLoss, InversionOptions
 from engines.inversion.result import InversionProgress
@@ -64,7 +64,7 @@ class Cloner:
         reconstruction = laplacian_pyramid_l1(image, task.target, weight_map=task.weight_map).sum()
         if self._steps % ADVERSARIAL_INTERVAL:
             return Look(image, reconstruction, reconstruction)
-        realism = generator_loss(self._discriminator(image, self._label, dtype=torch.bfloat16)).sum()
+        realism = generator_loss(self._discriminator(image, self._label, dtype=rough_dtype())).sum()
         return Look(image, reconstruction + ADVERSARIAL_INTERVAL * ADVERSARIAL_WEIGHT * realism, reconstruction)
 
     def update(self, look: Look, share: float) -> int:

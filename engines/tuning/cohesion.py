@@ -12,6 +12,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from engines.core.device import rough_dtype
 from engines.core.rng import torch_generator
 from engines.generators.labels import random_labels
 from engines.generators.weight_differences import separated
@@ -23,7 +24,7 @@ from engines.tuning.run import Task
 
 __all__ = ["GAN_BETAS", "Cohesion", "FrozenCohesion", "GanCohesion", "picture_labels", "random_codes"]
 
-_FEATURES = torch.bfloat16
+_FEATURES = rough_dtype()
 """Of these batches: their errors are far below what is compared, and they take half the time."""
 _RANDOM_CODES, _EDITED_CODES = 4, 4
 _EDIT_WEIGHT = 1.0

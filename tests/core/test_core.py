@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from engines.core.atomic import replacing, write_json
-from engines.core.device import resolve_device
+from engines.core.device import resolve_device, rough_dtype
 from engines.core.errors import Cancelled, OptionError
 from engines.core.paths import data_dir
 from engines.core.progress import CancelToken
@@ -79,3 +80,11 @@ def test_conversion_has_the_documented_range_and_refuses_floats():
     assert to_tensor(np.array([[[0, 255, 51]]], np.uint8)).flatten().tolist() == pytest.approx([-1, 1, -0.6])
     with pytest.raises(ValueError, match="uint8"):
         to_tensor(np.zeros((4, 4, 3)))
+
+
+def test_rough_work_is_in_bfloat16_where_the_processor_has_it():
+    cpuinfo = Path("/proc/cpuinfo")
+    if not cpuinfo.exists():
+        pytest.skip("only Linux lists what the processor has")
+    flags = next((line for line in cpuinfo.read_text().splitlines() if line.startswith("flags")), "").split()
+    assert (rough_dtype() is torch.bfloat16) == ("avx512_bf16" in flags)
