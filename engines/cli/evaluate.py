@@ -24,6 +24,10 @@ TABLE = {
         "engines.evaluation.editability",
         "whether edits still work on tuned generators, and what else tuning changed",
     ),
+    "regularity": (
+        "engines.evaluation.regularity",
+        "distortion against editability of codes pulled towards W, and of inversion methods (e4e)",
+    ),
     "optimisers": ("engines.evaluation.optimisers", "loss against generator evaluations of the optimisers"),
     "projection": ("engines.evaluation.projection", "optimisers and transforms on objects that lie anywhere (Table 1)"),
     "predictors": ("engines.evaluation.predictors", "accuracy of the attribute predictor"),

@@ -24,6 +24,8 @@ class Line:
     y: Sequence[float]
     band: tuple[Sequence[float], Sequence[float]] | None = None
     """Lower and upper ends of an interval around every y, drawn as a shade."""
+    names: Sequence[str] = ()
+    """A word beside every point; none by default."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,11 @@ def draw_charts(charts: Sequence[Chart], *, columns: int, panel_px: int = 260) -
             axes.plot(line.x, line.y, color=colour, marker=".", markersize=4, linewidth=1.2, label=line.label)
             if line.band is not None:
                 axes.fill_between(line.x, *line.band, color=colour, alpha=0.2, linewidth=0)
+            for name, x, y in zip(line.names, line.x, line.y, strict=False):
+                if np.isfinite([x, y]).all():
+                    axes.annotate(name, (x, y), xytext=(3, 3), textcoords="offset points", fontsize=7, color=colour)
+        if any(line.names for line in chart.lines):
+            axes.margins(x=0.2)  # room for the words beside the points on the right
         axes.set_title(chart.title, fontsize=9)
         axes.set_xlabel(chart.x_label, fontsize=8)
         axes.set_ylabel(chart.y_label, fontsize=8)

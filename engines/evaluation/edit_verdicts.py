@@ -19,7 +19,18 @@ from engines.evaluation.metrics import attribute_preservation, bootstrap_interva
 from engines.evaluation.setting import Subjects
 from engines.packs.manifest import Manifest
 
-__all__ = ["SWEEP_ALPHAS", "Edit", "Sources", "Verdict", "judge", "mean_figures", "other_attributes", "sources_of", "sweep"]
+__all__ = [
+    "SWEEP_ALPHAS",
+    "Edit",
+    "Sources",
+    "Verdict",
+    "edit_values",
+    "judge",
+    "mean_figures",
+    "other_attributes",
+    "sources_of",
+    "sweep",
+]
 
 SWEEP_ALPHAS = tuple(0.25 * step for step in range(1, 11))
 """Ten strengths (Doubinsky et al. 2023, section 4.2), from a quarter of "changed" to two and a half times it."""
@@ -87,22 +98,25 @@ def sources_of(judges: Judges, subjects: Subjects, codes: np.ndarray) -> Sources
     return Sources(subjects, codes, reconstructions, *predictions)
 
 
-def judge(
-    judges: Judges, sources: Sources, edit: Edit, chosen: np.ndarray, truths: np.ndarray, *, alpha: float, seed: int
-) -> tuple[dict[str, Any], np.ndarray]:
-    """Figures of an edit at strength `alpha`, and the edited pictures uint8 [m, R, R, 3].
+def edit_values(
+    judges: Judges, sources: Sources, edit: Edit, chosen: np.ndarray, truths: np.ndarray, *, alpha: float
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """What an edit at strength `alpha` does to every picture, and the edited pictures uint8 [m, R, R, 3].
 
     chosen: indices [m] into `sources`; truths: uint8 [m, R, R, 3], renders of the same records with the attribute flipped.
-    Rates over no picture at all are NaN.
+    Returns measure -> [m]; `target_change` is NaN where the reconstruction is predicted on the wanted side already.
     """
     k, wanted = judges.attributes.index(edit.attribute), edit.direction == "add"
     untied, others = other_attributes(judges.pack.manifest, judges.attributes, edit.attribute)
-    before, pictured = sources.probabilities[chosen], sources.probabilities_of_pictures[chosen]
-    source, reconstruction = sources.subjects.pictures[chosen], sources.reconstructions[chosen]
+    before, source, reconstruction = (
+        x[chosen] for x in (sources.probabilities, sources.subjects.pictures, sources.reconstructions)
+    )
     edited = edit.pictures(judges, sources.codes[chosen], alpha)
-    after, true_after = judges.probabilities(edited), judges.probabilities(truths)
-    per_picture = {
-        "target_change": target_change(before[:, k], after[:, k], wanted=wanted),
+    after = judges.probabilities(edited)
+    change = np.full(len(chosen), np.nan)
+    change[(before[:, k] > 0.5) != wanted] = target_change(before[:, k], after[:, k], wanted=wanted)
+    values = {
+        "target_change": change,
         "attribute_preservation": attribute_preservation(before, after, untied),
         "attribute_preservation_with_tied": attribute_preservation(before, after, others),
         "identity": judges.identity_similarity(reconstruction, edited),
@@ -111,10 +125,27 @@ def judge(
         "reconstruction_distance": squared_difference(reconstruction, source),
         "counterfactual_perceptual": judges.perceptual(edited, truths),
         "unedited_perceptual": judges.perceptual(reconstruction, truths),
-        # What the same predictors say of the render itself and its true counterfactual: the best an edit can get.
+    }
+    return values, edited
+
+
+def judge(
+    judges: Judges, sources: Sources, edit: Edit, chosen: np.ndarray, truths: np.ndarray, *, alpha: float, seed: int
+) -> tuple[dict[str, Any], np.ndarray]:
+    """Figures of an edit at strength `alpha`, and the edited pictures; `chosen` and `truths` as for :func:`edit_values`.
+
+    Rates over no picture at all are NaN.
+    """
+    k, wanted = judges.attributes.index(edit.attribute), edit.direction == "add"
+    untied, _ = other_attributes(judges.pack.manifest, judges.attributes, edit.attribute)
+    pictured, true_after = sources.probabilities_of_pictures[chosen], judges.probabilities(truths)
+    per_picture, edited = edit_values(judges, sources, edit, chosen, truths, alpha=alpha)
+    per_picture["target_change"] = per_picture["target_change"][np.isfinite(per_picture["target_change"])]
+    # What the same predictors say of the render itself and its true counterfactual: the best an edit can get.
+    per_picture |= {
         "true_target_change": target_change(pictured[:, k], true_after[:, k], wanted=wanted),
         "true_attribute_preservation": attribute_preservation(pictured, true_after, untied),
-        "true_identity": judges.identity_similarity(source, truths),
+        "true_identity": judges.identity_similarity(sources.subjects.pictures[chosen], truths),
     }
     figures: dict[str, Any] = {key: _mean(values) for key, values in per_picture.items()}
     figures |= {f"{key}_interval": bootstrap_interval(per_picture[key], seed=seed) for key in _WITH_INTERVAL}

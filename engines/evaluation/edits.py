@@ -29,7 +29,19 @@ from engines.evaluation.ways import inverted
 from engines.packs.load import Pack
 from engines.packs.registry import open_pack
 
-__all__ = ["HELP", "Job", "add_arguments", "chosen_attributes", "curves_from_d", "edit_jobs", "inverted_sources", "run"]
+__all__ = [
+    "HELP",
+    "Job",
+    "add_arguments",
+    "chosen_attributes",
+    "curves_from_d",
+    "edit_jobs",
+    "inverted_codes",
+    "inverted_sources",
+    "render_truths",
+    "run",
+    "truths_of",
+]
 
 HELP = "target change, preservation, identity and distance to the true counterfactual of every edit"
 
@@ -106,11 +118,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     layers = _layers(arguments.layers, families, setting.pack.manifest.latent.layers)
     sources = inverted_sources(setting, judges, n=arguments.n, method=arguments.method)
     jobs, without_pictures = edit_jobs(sources, judges, attributes, arguments.per_attribute)
-    render_flips(
-        [flip for job in jobs for flip in job.flips],
-        processes=arguments.processes,
-        step=lambda done, total: setting.stage("Rendering counterfactuals", done, total),
-    )
+    render_truths(setting, jobs, processes=arguments.processes)
     verdicts: list[Verdict] = []
     for index, job in enumerate(jobs):
         setting.stage("Judging edits", index, len(jobs))
@@ -169,7 +177,7 @@ def curves_from_d(
     curves = []
     for index, job in enumerate(shared):
         setting.stage("Curves over strengths", index, len(shared))
-        truths = fitted(read_flips(job.flips), setting.pack.manifest.resolution)
+        truths = truths_of(setting, job)
         for family, maps in families.items():
             edit = Edit(maps, job.attribute, job.direction, layers.get(family))
             curves.append(edit_curve(judges, sources, edit, job.chosen, truths, family, strengths(starts[family])))
@@ -216,13 +224,18 @@ def inverted_sources(setting: Setting, judges: Judges, *, n: int, method: str = 
     if method not in offered:
         raise OptionError(f"--method {method}: pack {setting.pack.id} offers {', '.join(offered)}.")
     subjects = setting.subjects("test", n)
-    if method == "encoder":
-        return sources_of(judges, subjects, judges.codes(subjects.pictures))
+    return sources_of(judges, subjects, inverted_codes(setting, judges, subjects.pictures, method))
+
+
+def inverted_codes(setting: Setting, judges: Judges, pictures: np.ndarray, way: str, *, steps: int | None = None) -> np.ndarray:
+    """Codes float32 [n, L, D] of pictures uint8 [n, R, R, 3] by a way of inverting; `steps`: budget a picture."""
+    if way == "encoder":
+        return judges.codes(pictures)
     codes = []
-    for index, crop in enumerate(subjects.pictures):
-        setting.stage(f"Inverting with {method}", index, len(subjects.pictures))
-        codes.append(inverted(setting.pack, crop, method, seconds=None, steps=None, seed=setting.provenance.seed).w_plus)
-    return sources_of(judges, subjects, np.stack(codes))
+    for index, crop in enumerate(pictures):
+        setting.stage(f"Inverting with {way}", index, len(pictures))
+        codes.append(inverted(setting.pack, crop, way, seconds=None, steps=steps, seed=setting.provenance.seed).w_plus)
+    return np.stack(codes)
 
 
 def edit_jobs(sources: Sources, judges: Judges, attributes: Sequence[str], per_attribute: int) -> tuple[list[Job], list[str]]:
@@ -242,6 +255,20 @@ def edit_jobs(sources: Sources, judges: Judges, attributes: Sequence[str], per_a
     return jobs, without_pictures
 
 
+def render_truths(setting: Setting, jobs: Sequence[Job], *, processes: int | None) -> None:
+    """Renders the true counterfactuals of all jobs that are not yet kept, over `processes` (None: one a core)."""
+    render_flips(
+        [flip for job in jobs for flip in job.flips],
+        processes=processes,
+        step=lambda done, total: setting.stage("Rendering counterfactuals", done, total),
+    )
+
+
+def truths_of(setting: Setting, job: Job) -> np.ndarray:
+    """The rendered counterfactuals of a job, uint8 [m, R, R, 3] at the pack's resolution."""
+    return fitted(read_flips(job.flips), setting.pack.manifest.resolution)
+
+
 def _verdicts(
     setting: Setting,
     judges: Judges,
@@ -253,7 +280,7 @@ def _verdicts(
     arguments: argparse.Namespace,
 ) -> list[Verdict]:
     """The verdicts of all families on one attribute and direction; `shown` of its pictures is the example."""
-    truths = fitted(read_flips(job.flips), setting.pack.manifest.resolution)
+    truths = truths_of(setting, job)
     source = job.chosen[shown]
     found = []
     for family, maps in families.items():

@@ -27,7 +27,10 @@ __all__ = ["HELP", "Result", "add_arguments", "read_results", "render_card", "ru
 
 HELP = "writes the pack's MODEL_CARD.md from its manifest and from the reports of the other evaluations"
 
-_REPORTS = ("generator", "inversion", "predictors", "edits", "digits", "projection")
+_REPORTS = ("generator", "inversion", "predictors", "edits", "regularity", "digits", "projection")
+_OPTIONAL = ("regularity",)
+"""Shown where they have been measured, and not missed."""
+
 _WEAK_ACCURACY = 0.8
 _WEAK_CHANGE = 0.5
 _WEAK_STEPS = 0.5
@@ -115,7 +118,8 @@ def render_card(pack: Pack, results: Mapping[str, Result]) -> str:
         _origins(pack),
         "## Figures",
     ]
-    for what in _asked_of(manifest):
+    asked = _asked_of(manifest)
+    for what in (what for what in _REPORTS if what in asked or (what in _OPTIONAL and what in results)):
         parts += [f"### {what.capitalize()}", *_figures(what, results.get(what), pack.weights_hash)]
     parts += ["## Limits", _limits(results), "## Licences", *(f"- {key}: {text}" for key, text in manifest.licences.items())]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -129,7 +133,7 @@ def _asked_of(manifest: Manifest) -> list[str]:
         "digits": not ordered,
         "projection": not manifest.classes,
     }
-    return [what for what in _REPORTS if not left_out.get(what)]
+    return [what for what in _REPORTS if not left_out.get(what) and what not in _OPTIONAL]
 
 
 def _component_row(kind: str, entry: Component) -> dict[str, Any]:
@@ -196,6 +200,11 @@ def _edit_rows(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
     return rows
 
 
+def _regularity_rows(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
+    keys = ("mse", "layer_spread", "target_change", "attribute_preservation", "counterfactual_distance", "unedited_distance")
+    return [{"point": name, **{key: row.get(key) for key in (*keys, "n")}} for name, row in figures["points"].items()]
+
+
 def _step_rows(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
     keys = ("family", "from", "to", "latent_success", "confirmed", "confirmed_low", "confirmed_high", "alpha", "n")
     return [{key: row.get(key) for key in keys} for row in figures["rows"]]
@@ -211,6 +220,7 @@ _TABLES = {
     "inversion": _inversion_rows,
     "predictors": _predictor_rows,
     "edits": _edit_rows,
+    "regularity": _regularity_rows,
     "digits": _step_rows,
     "projection": _projection_rows,
 }

@@ -64,6 +64,14 @@ def test_inversion_is_listed_set_by_set(tiny_pack, tmp_path):
     assert "| sets |" not in text
 
 
+def test_regularity_is_shown_where_it_was_measured_and_not_missed_elsewhere(tiny_pack, results):
+    assert "egularity" not in model_card.render_card(tiny_pack, model_card.read_results(results, "tiny"))
+    row = {"mse": 0.5, "layer_spread": 0.0, "target_change": 0.25, "n": 6}
+    _result(results / "e", "regularity", {"points": {"t=0": row}}, weights="x", extra=" --pull 0")
+    text = model_card.render_card(tiny_pack, model_card.read_results(results, "tiny"))
+    assert text.index("### Edits") < text.index("### Regularity") and "| t=0 | 0.500 | 0 | 0.250 |" in text
+
+
 def test_weak_spots_are_listed_from_the_figures(tiny_pack, results):
     text = model_card.render_card(tiny_pack, model_card.read_results(results, "tiny"))
     assert "about: Smiling (0.61)." in text

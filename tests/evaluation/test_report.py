@@ -119,3 +119,16 @@ def test_a_band_is_drawn_around_its_line():
     plain_line, wide, none = drawn(None), drawn(([1.0, 5.0], [3.0, 7.0])), drawn((y, y))
     assert (wide != plain_line).any(axis=2).sum() > 1000
     assert (none != plain_line).any(axis=2).sum() < 300
+
+
+@pytest.mark.parametrize(("names", "left"), [(("word", ""), True), (("", "word"), False)])
+def test_words_stand_beside_their_points(names, left):
+    """Two points far apart: what a word adds lies in the half of the picture that its point is in."""
+    x, y = [0.0, 1.0], [2.0, 6.0]
+
+    def drawn(words):
+        return draw_charts([Chart("t", "x", "y", [Line("a", x, y, names=words)], "plain")], columns=1).astype(int)
+
+    columns = np.flatnonzero((drawn(names) != drawn(("", ""))).any(axis=(0, 2)))
+    assert len(columns) > 5
+    assert ((columns < drawn(names).shape[1] / 2) == left).all()
