@@ -113,8 +113,10 @@ def test_the_page_uses_the_facade_only():
 
 
 def test_user_pictures_are_opened_in_one_place():
-    # The renderer reads its bundled textures, and the curves the figure that they have just drawn: no user names those.
-    others = _outside("engines/imaging/read.py", "engines/data/", "engines/evaluation/curves.py")
+    # The renderer reads its bundled textures, the curves the figure that they have just drawn, and evaluations the results that
+    # they have kept: no user names those.
+    own = ("engines/data/", "engines/evaluation/curves.py", "engines/evaluation/kept.py")
+    others = _outside("engines/imaging/read.py", *own)
     assert not _offences(others, lambda name, _: name.endswith("Image.open"))
 
 

@@ -43,5 +43,5 @@ def add_arguments(parser: argparse.ArgumentParser, words: Sequence[str]) -> None
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     result = arguments.run_what(arguments)
-    print(f"report in {arguments.out}")
+    print(result.get("unfinished") or f"report in {arguments.out}")
     return result

@@ -1,27 +1,31 @@
 """``evaluate inversion``: how well the methods find codes for pictures that nothing was trained on.
 
 Sets are held-out renders, renders with what no training picture shows, and real photographs, each also damaged as pictures
-are on their way to the program.
+are on their way to the program. Inversions are kept in the data folder as they come, by the weights that take part, method,
+budget, seed and picture: a second call makes only those that are missing, and the report is written when none is.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from engines.core.errors import OptionError
+from engines.data.registry import DATA_SETS
 from engines.evaluation.degradations import DEGRADATIONS, degraded
 from engines.evaluation.inversion_report import write_inversion_report
+from engines.evaluation.inversion_runs import InversionRuns, Result, Run
 from engines.evaluation.inversion_trials import Trial, with_ratios
 from engines.evaluation.judges import Judges
 from engines.evaluation.picture_sets import SETS, PictureSet, chosen_names, picture_set, seams, uploaded_twice
 from engines.evaluation.setting import Setting
-from engines.evaluation.ways import chosen_ways, inverted
-from engines.inversion.result import Inversion
+from engines.evaluation.ways import chosen_ways
+from engines.evaluation.work_share import WorkShare, add_share_arguments
 
 __all__ = ["HELP", "add_arguments", "run"]
 
@@ -32,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--n", type=int, default=200, help="renders of a set to judge (default 200); of photographs all there are"
     )
+    parser.add_argument("--n-of", default=None, metavar="SET=N,…", help="of sets that differ from --n: faces-ood=30")
     parser.add_argument(
         "--sets",
         "--set",
@@ -58,69 +63,91 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--twice", type=int, default=10, metavar="N", help="pictures of a set that are uploaded twice (default 10, 0: none)"
     )
+    add_share_arguments(parser, then="write no report before a later call has made what is left")
+
+
+@dataclass(frozen=True, eq=False)
+class _Variant:
+    """A set of pictures as it is, or degraded."""
+
+    name: str
+    pictures: PictureSet
+    crops: np.ndarray
+    """uint8 [n, R, R, 3]."""
+    uploads: tuple[np.ndarray, ...]
+    """Twice uint8 [m, R, R, 3]: some of the pictures as they are uploaded first and again; empty for degraded ones."""
+
+    def runs(self, way: str) -> list[list[Run]]:
+        """Those of `crops`, then of each of `uploads`."""
+        return [[Run(self.name, index, crop, way) for index, crop in enumerate(crops)] for crops in (self.crops, *self.uploads)]
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Writes the report; returns {method: figures} of the first set, and all as `sets`: {set: {method: figures}}."""
-    given = ("degrade", "n_degraded", "methods", "seconds", "steps", "twice")
+    """Writes the report; returns {method: figures} of the first set, and all as `sets`: {set: {method: figures}}.
+
+    Where inversions are left to be made, returns instead how many (`left`), and says so (`unfinished`).
+    """
+    given = ("n_of", "degrade", "n_degraded", "methods", "seconds", "steps", "twice")
     options = {name.replace("_", "-"): getattr(arguments, name) for name in given}
     for name in ("seconds", "steps", "n-degraded"):
         if options[name] is not None and not options[name] > 0:
             raise OptionError(f"--{name} {options[name]}: give a number above 0.")
     if arguments.twice < 0:
         raise OptionError(f"--twice {arguments.twice}: give 0 or more.")
+    share = WorkShare.of(arguments)
     degradations = chosen_names("degrade", arguments.degrade, list(DEGRADATIONS))
     setting = Setting.open(arguments, "evaluate inversion", options)
     names = chosen_names("sets", setting.rendered, SETS)
+    counts = _counts(arguments, names)
     ways = chosen_ways(arguments.methods or ",".join(setting.pack.manifest.methods), setting.pack)
+    sets = [picture_set(setting, name, counts[name]) for name in names]
+    variants = [_variant(setting, pictures, name, arguments) for pictures in sets for name in degradations]
+    inversions = InversionRuns(setting, ways, seconds=arguments.seconds, steps=arguments.steps)
+    runs = [run for variant in variants for way in ways for group in variant.runs(way) for run in group]
+    inversions.make(runs, share, fresh=arguments.fresh)
+    results = {run.key: inversions.get(run) for run in runs}
+    if None in results.values():
+        return _unfinished(runs, results, share)
     judges = Judges(setting.pack)
-    sets = [picture_set(setting, name, arguments.n) for name in names]
-    for way in ways:
-        # The first call also reads weights and warms the allocator up: not part of the seconds that are reported.
-        inverted(setting.pack, sets[0].crops[0], way, steps=1, seed=0)
-    trials: dict[str, list[Trial]] = {}
-    for pictures in sets:
-        for degradation in degradations:
-            crops = pictures.crops if degradation == "none" else pictures.crops[: arguments.n_degraded]
-            crops = degraded(degradation, crops, arguments.seed)
-            variant = pictures.name if degradation == "none" else f"{pictures.name}-{degradation}"
-            trials[variant] = [_trial(setting, way, variant, crops, arguments) for way in ways]
-            if degradation == "none":
-                trials[variant] = _with_uploads(setting, judges, pictures, ways, trials[variant], arguments)
-    figures = {variant: with_ratios(judges, tried, seed=arguments.seed) for variant, tried in trials.items()}
+    trials = {variant.name: [_trial(judges, variant, way, results) for way in ways] for variant in variants}
+    figures = {name: with_ratios(judges, tried, seed=arguments.seed) for name, tried in trials.items()}
     return write_inversion_report(setting, sets, trials, figures)
 
 
-def _trial(setting: Setting, way: str, variant: str, crops: np.ndarray, arguments: argparse.Namespace) -> Trial:
-    """Inverts the pictures of a set by one method."""
-    inversions = _inversions(setting, way, f"Inverting {variant} with {way}", crops, arguments)
-    return Trial.of(way, crops, inversions)
+def _counts(arguments: argparse.Namespace, names: Sequence[str]) -> dict[str, int]:
+    """How many renders of each set. Raises OptionError for an --n-of that cannot be used."""
+    counts = dict.fromkeys(names, arguments.n)
+    renders = [name for name in names if name in DATA_SETS]
+    for word in arguments.n_of.split(",") if arguments.n_of is not None else ():
+        name, _, number = word.strip().partition("=")
+        if name not in renders or not number.isdecimal() or int(number) < 1:
+            raise OptionError(f"--n-of {arguments.n_of}: write SET=N with N from 1 and one of {', '.join(renders)} as SET.")
+        counts[name] = int(number)
+    return counts
 
 
-def _with_uploads(
-    setting: Setting,
-    judges: Judges,
-    pictures: PictureSet,
-    ways: Sequence[str],
-    trials: Sequence[Trial],
-    arguments: argparse.Namespace,
-) -> list[Trial]:
-    """The trials with what the pictures' uploads tell: another upload of the same, and the way back into a photograph."""
-    crops = np.concatenate(uploaded_twice(setting.pack, pictures.uploads[: arguments.twice], seed=arguments.seed))
-    complete = []
-    for way, trial in zip(ways, trials, strict=True):
-        again = _inversions(setting, way, f"Inverting {pictures.name} twice with {way}", crops, arguments)
-        both = np.split(np.array([inversion.reconstruction for inversion in again]), 2)
-        similarity = judges.identity_similarity(*both) if len(crops) else np.empty(0)
-        complete.append(dataclasses.replace(trial, twice=similarity, seams=seams(pictures, trial.reconstructions)))
-    return complete
+def _variant(setting: Setting, pictures: PictureSet, degradation: str, arguments: argparse.Namespace) -> _Variant:
+    if degradation != "none":
+        crops = degraded(degradation, pictures.crops[: arguments.n_degraded], arguments.seed)
+        return _Variant(f"{pictures.name}-{degradation}", pictures, crops, ())
+    uploads = uploaded_twice(setting.pack, pictures.uploads[: arguments.twice], seed=arguments.seed)
+    return _Variant(pictures.name, pictures, degraded("none", pictures.crops, arguments.seed), uploads)
 
 
-def _inversions(
-    setting: Setting, way: str, stage: str, crops: np.ndarray, arguments: argparse.Namespace
-) -> Iterator[Inversion]:
-    budget = {"seconds": arguments.seconds, "steps": arguments.steps}
-    for index, crop in enumerate(crops):
-        setting.stage(stage, index, len(crops))
-        yield inverted(setting.pack, crop, way, seed=arguments.seed, **budget)
-    setting.stage(stage, len(crops), len(crops))
+def _unfinished(runs: Sequence[Run], results: Mapping[tuple[str, str], Result | None], share: WorkShare) -> dict[str, Any]:
+    left = sum(result is None for result in results.values())
+    own = {run.key for run in runs if share.has(run.picture) and results[run.key] is None}
+    of_part = f", {len(own)} of them in part {share.number}/{share.parts}" if share.parts > 1 else ""
+    text = f"no report yet: {left} of {len(results)} inversions are left{of_part}; the same command goes on"
+    return {"left": left, "unfinished": text}
+
+
+def _trial(judges: Judges, variant: _Variant, way: str, results: Mapping[tuple[str, str], Result]) -> Trial:
+    """With what the uploads tell, where there are some: another upload of the same, and the way back into a photograph."""
+    plain, *uploads = ([results[run.key] for run in group] for group in variant.runs(way))
+    trial = Trial.of(way, variant.crops, plain)
+    if not uploads:
+        return trial
+    both = [np.array([reconstruction for _, reconstruction in found]) for found in uploads]
+    similarity = judges.identity_similarity(*both) if len(both[0]) else np.empty(0)
+    return dataclasses.replace(trial, twice=similarity, seams=seams(variant.pictures, trial.reconstructions))

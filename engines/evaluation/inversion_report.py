@@ -28,6 +28,10 @@ def write_inversion_report(
     """Writes everything; `trials` and `figures` are by set and its degradation, the first of which is the report's own."""
     report = setting.report("How well pictures are inverted")
     rows = []
+    if len(figures) > 1:
+        report.heading("All sets")
+        report.text("Median error (`mse_median`) of every method, and the number of pictures; all figures are below.")
+        report.table([_overview_row(variant, methods) for variant, methods in figures.items()])
     for variant, methods in figures.items():
         if len(figures) > 1:
             report.heading(variant)
@@ -44,6 +48,11 @@ def write_inversion_report(
             report.text(f"More photographs come with packages that are not installed here: {', '.join(missing)}.")
     first = next(iter(figures.values()))
     return report.write(rows, {**first, "sets": figures})
+
+
+def _overview_row(variant: str, methods: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    number = next(iter(methods.values()))["n"]
+    return {"set": variant, "n": number, **{method: row["mse_median"] for method, row in methods.items()}}
 
 
 def _best_median_worst(trials: Sequence[Trial]) -> tuple[np.ndarray, str]:

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from engines.evaluation.inversion_runs import Result
 from engines.evaluation.judges import Judges
 from engines.evaluation.metrics import attribute_preservation, bootstrap_interval, squared_difference
-from engines.inversion.result import Inversion
 
 __all__ = ["Trial", "with_ratios"]
 
@@ -38,12 +38,12 @@ class Trial:
     """[n] how much the border shows where the reconstruction is blended into its photograph; empty for other pictures."""
 
     @classmethod
-    def of(cls, method: str, crops: np.ndarray, inversions: Iterable[Inversion]) -> Trial:
-        """Keeps of every inversion only what figures and pictures need: differences of weights are large."""
-        kept = [(x.reconstruction, x.seconds, x.evaluations, bool(x.weight_differences)) for x in inversions]
-        reconstructions, seconds, evaluations, tuned = (np.array(column) for column in zip(*kept, strict=True))
-        mse = squared_difference(crops, reconstructions)
-        return cls(method, crops, reconstructions, mse, seconds, evaluations, bool(tuned.any()))
+    def of(cls, method: str, crops: np.ndarray, results: Iterable[Result]) -> Trial:
+        efforts, reconstructions = zip(*results, strict=True)
+        made = np.array(reconstructions)
+        seconds, evaluations = (np.array([getattr(effort, name) for effort in efforts]) for name in ("seconds", "evaluations"))
+        tuned = any(effort.tuned for effort in efforts)
+        return cls(method, crops, made, squared_difference(crops, made), seconds, evaluations, tuned)
 
     def figures(self, judges: Judges, *, seed: int) -> dict[str, Any]:
         before, after = (judges.probabilities(pictures) for pictures in (self.crops, self.reconstructions))

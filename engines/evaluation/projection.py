@@ -8,9 +8,6 @@ evaluations: a second call makes only those that are missing.
 from __future__ import annotations
 
 import argparse
-import hashlib
-import shutil
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, get_args
@@ -19,14 +16,14 @@ import numpy as np
 import torch
 
 from engines.core.errors import OptionError
-from engines.core.paths import data_dir
 from engines.data.registry import DATA_SETS, set_with_attributes
+from engines.evaluation.kept import Kept, kept_folder
 from engines.evaluation.picture_sets import chosen_names
-from engines.evaluation.projection_kept import KeptRuns
 from engines.evaluation.projection_report import write_projection_report
-from engines.evaluation.projection_runs import Case, Subject, outcome_of
+from engines.evaluation.projection_runs import Case, Outcome, Run, Subject, outcome_of
 from engines.evaluation.projection_table import Table
 from engines.evaluation.setting import Setting, add_common_arguments
+from engines.evaluation.work_share import WorkShare, add_share_arguments
 from engines.inversion.objects import found_box
 from engines.inversion.options import Space, TransformSearch
 from engines.inversion.project import SEARCHES
@@ -61,13 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     ):
         parser.add_argument(f"--{name}", default=",".join(known), metavar="A,…", help=f"{what} (default {','.join(known)})")
     parser.add_argument("--space", choices=get_args(Space), default="z", help="the latent space that is searched (default z)")
-    parser.add_argument(
-        "--minutes", type=float, default=None, help="begin no run after so many minutes, and report what is whole by then"
-    )
-    parser.add_argument(
-        "--part", default="1/1", metavar="I/N", help="make the runs of every N-th picture from the I-th on: for N processes"
-    )
-    parser.add_argument("--fresh", action="store_true", help="forget the runs that were kept")
+    add_share_arguments(parser, then="report what is whole by then")
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -75,9 +66,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     for name in ("seeds", "evaluations"):
         if getattr(arguments, name) < 1:
             raise OptionError(f"--{name} {getattr(arguments, name)}: at least one is needed.")
-    if arguments.minutes is not None and not arguments.minutes > 0:
-        raise OptionError(f"--minutes {arguments.minutes:g}: give a number above 0.")
-    part = _part(arguments.part)
+    share = WorkShare.of(arguments)
     if arguments.set is None:
         arguments.set = _harder_set(arguments.pack)
     decisive = ("seeds", "evaluations", "methods", "transforms", "starts", "ablations", "space")
@@ -85,13 +74,20 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     _check_pack(setting, arguments.space)
     main, ablations = cases_of(arguments, setting.pack.manifest.methods, conditional=bool(setting.pack.manifest.classes))
     subjects = _subjects(setting, arguments.n)
-    kept = _kept(setting, arguments)
-    _run_missing(setting, kept, [*main, *ablations], subjects, part, arguments)
-    seeds = range(arguments.seed, arguments.seed + arguments.seeds)
-    outcomes = {(i, seed): kept.outcomes(i, seed) for i in range(len(subjects)) for seed in seeds}
+    kept, seeds = _kept(setting, arguments), range(arguments.seed, arguments.seed + arguments.seeds)
+    # A seed for all pictures before the next: what is there early is balanced.
+    runs = [Run(i, seed, case) for seed in seeds for i in range(len(subjects)) for case in (*main, *ablations)]
+    _run_missing(setting, kept, runs, subjects, share, arguments)
+    outcomes: dict[tuple[int, int], dict[str, Outcome]] = {}
+    pictures: dict[tuple[Case, int], np.ndarray] = {}
+    for run in runs:
+        if (found := kept.get(run.name)) is not None:
+            outcomes.setdefault((run.picture, run.seed), {})[run.case.key], picture = found
+            if run.seed == seeds[0]:
+                pictures[run.case, run.picture] = picture
     table = Table.of(outcomes, [*main, *ablations], len(subjects), seeds)
-    pictures = {case: [kept.picture(i, seeds[0], case) for i in table.pictures if i < _SHOWN] for case in main}
-    return write_projection_report(setting, table, subjects, main, ablations, pictures, _detector_figures(subjects))
+    shown = {case: [pictures[case, i] for i in table.pictures[:_SHOWN]] for case in main}
+    return write_projection_report(setting, table, subjects, main, ablations, shown, _detector_figures(subjects))
 
 
 def cases_of(arguments: argparse.Namespace, offered: Sequence[str], *, conditional: bool) -> tuple[list[Case], list[Case]]:
@@ -147,53 +143,33 @@ def _subjects(setting: Setting, n: int) -> list[Subject]:
     ]
 
 
-def _kept(setting: Setting, arguments: argparse.Namespace) -> KeptRuns:
-    """The folder of what is known already, by all that decides a run beside case, picture and seed."""
-    pack = setting.pack
-    weights = [pack.component_sha256(kind) for kind in _TAKING_PART if pack.has(kind)]
-    deciding = (*weights, pack.manifest.object_box, setting.rendered, arguments.space, arguments.evaluations)
-    name = hashlib.sha256("\n".join(map(str, deciding)).encode()).hexdigest()[:12]
-    folder = data_dir() / "evaluations" / pack.id / f"projection-{name}"
-    if arguments.fresh:
-        shutil.rmtree(folder, ignore_errors=True)
-    return KeptRuns(folder)
-
-
-def _part(text: str) -> tuple[int, int]:
-    """(i, n) of ``i/n``, i from 1 to n."""
-    number, _, count = text.partition("/")
-    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
-        raise OptionError(f"--part {text}: give I/N with I from 1 to N.")
-    return int(number), int(count)
+def _kept(setting: Setting, arguments: argparse.Namespace) -> Kept[Outcome]:
+    """What is known already, by all that decides a run beside case, picture and seed."""
+    deciding = (setting.pack.manifest.object_box, setting.rendered, arguments.space, arguments.evaluations)
+    return Kept(kept_folder(setting.pack, "projection", _TAKING_PART, deciding), Outcome)
 
 
 def _run_missing(
     setting: Setting,
-    kept: KeptRuns,
-    cases: Sequence[Case],
+    kept: Kept[Outcome],
+    runs: Sequence[Run],
     subjects: Sequence[Subject],
-    part: tuple[int, int],
+    share: WorkShare,
     arguments: argparse.Namespace,
 ) -> None:
-    seeds = range(arguments.seed, arguments.seed + arguments.seeds)
-    missing = kept.missing(cases, len(subjects), seeds, shown=_SHOWN)
-    left = [place for place in missing if place[0] % part[1] == part[0] - 1]
-    total, done, begun = sum(len(few) for *_, few in left), 0, time.monotonic()
-    if left:
+    mine = [run for run in runs if share.has(run.picture)]
+    if arguments.fresh:
+        for run in mine:
+            kept.forget(run.name)
+    missing = [run for run in mine if kept.get(run.name) is None]
+    if missing:
         # The first run also reads weights and warms the allocator up: not part of the seconds that are reported.
-        outcome_of(setting.pack, subjects[0], left[0][2][0], seed=0, evaluations=1, space=arguments.space)
-    for picture, seed, few in left:
-        for case in few:
-            if arguments.minutes is not None and time.monotonic() - begun >= 60 * arguments.minutes:
-                return
-            setting.stage("Projecting", done, total)
-            outcome, pixels = outcome_of(
-                setting.pack, subjects[picture], case, seed=seed, evaluations=arguments.evaluations, space=arguments.space
-            )
-            shown = picture < _SHOWN and seed == seeds[0]
-            kept.keep(picture, seed, case, outcome, pixels if shown else None)
-            done += 1
-    setting.stage("Projecting", total, total)
+        outcome_of(setting.pack, subjects[0], missing[0].case, seed=0, evaluations=1, space=arguments.space)
+    for done, run in enumerate(share.in_time(missing)):
+        setting.stage("Projecting", done, len(missing))
+        budget = {"evaluations": arguments.evaluations, "space": arguments.space}
+        kept.keep(run.name, *outcome_of(setting.pack, subjects[run.picture], run.case, seed=run.seed, **budget))
+    setting.stage("Projecting", len(missing), len(missing))
 
 
 def _detector_figures(subjects: Sequence[Subject]) -> dict[str, float]:

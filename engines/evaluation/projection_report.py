@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,6 @@ from engines.evaluation.projection_table import Table
 from engines.evaluation.report import ReportFolder, flat
 from engines.evaluation.setting import Setting
 from engines.imaging.grids import picture_grid
-from engines.imaging.read import read_picture
 
 __all__ = ["write_projection_report"]
 
@@ -28,12 +26,12 @@ def write_projection_report(
     subjects: Sequence[Subject],
     main: Sequence[Case],
     ablations: Sequence[Case],
-    pictures: Mapping[Case, Sequence[Path]],
+    pictures: Mapping[Case, Sequence[np.ndarray]],
     detector: Mapping[str, float],
 ) -> dict[str, Any]:
     """Writes it; returns `rows`, `ablations` and `ratios` as in their tables, and the detector's figures.
 
-    pictures: of every case of the table, what was put back for the first of its pictures.
+    pictures: of every case of the table, what was put back for the first of its pictures, uint8 [R, R, 3] each.
     """
     report, seed = setting.report("Projecting objects that lie anywhere"), setting.provenance.seed
     rows = [table.row(case, seed=seed) for case in main]
@@ -61,7 +59,7 @@ def _sheets(
     table: Table,
     subjects: Sequence[Subject],
     main: Sequence[Case],
-    pictures: Mapping[Case, Sequence[Path]],
+    pictures: Mapping[Case, Sequence[np.ndarray]],
 ) -> None:
     last = main[-1]
     crops = [subjects[i].crop for i in table.pictures[: len(pictures[last])]]
@@ -70,7 +68,7 @@ def _sheets(
         "transforms": ("transform", [c for c in main if replace(c, transform=last.transform) == last]),
     }
     for name, (varied, cases) in sheets.items():
-        columns = [[read_picture(path).pixels for path in pictures[case]] for case in cases]
+        columns = [pictures[case] for case in cases]
         rows = [[_enlarged(picture) for picture in row] for row in zip(crops, *columns, strict=True)]
         labels = [["picture", *(getattr(case, varied) for case in cases)]] + [[""] * len(row) for row in rows[1:]]
         kept = {"method": last.method, "transform": last.transform}

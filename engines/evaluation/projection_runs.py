@@ -8,6 +8,7 @@ what it does not cover counts as mid grey.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -22,7 +23,7 @@ from engines.losses.masked import masked_distance, masked_l1, masked_mse, rectan
 from engines.packs.load import Pack
 from engines.predictors.boxes import box_overlap
 
-__all__ = ["Case", "Outcome", "Subject", "measured_outcome", "outcome_of", "put_back"]
+__all__ = ["Case", "Outcome", "Run", "Subject", "measured_outcome", "outcome_of", "put_back"]
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,19 @@ class Case:
         """A name that no other case has, fit for files."""
         start = "encoder" if self.encoder else "mean"
         return f"{self.method}-{self.transform}-{start}-{'class' if self.class_search else 'fixed'}-{self.outside_weight:g}"
+
+
+class Run(NamedTuple):
+    """A case on one of the pictures with one seed."""
+
+    picture: int
+    seed: int
+    case: Case
+
+    @property
+    def name(self) -> str:
+        """What its result is kept as."""
+        return f"{self.picture:04d}-{self.seed}-{self.case.key}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from engines.evaluation.inversion_runs import kept_of
 from engines.evaluation.inversion_trials import Trial, with_ratios
 from engines.evaluation.judges import Judges, samples
 from engines.evaluation.photos import PHOTOS
@@ -35,7 +36,7 @@ def _trial(pack, crops, method: str, off: int, *, tuned: bool = False) -> Trial:
         )
         for index, crop in enumerate(crops)
     ]
-    return Trial.of(method, crops, iter(made))
+    return Trial.of(method, crops, map(kept_of, made))
 
 
 def test_figures_are_those_of_the_pictures(tiny_pack, crops):

@@ -15,7 +15,6 @@ from engines.core.errors import OptionError
 from engines.core.paths import DATA_DIR_VARIABLE, PACKS_VARIABLE
 from engines.evaluation import projection
 from engines.evaluation.judges import samples
-from engines.evaluation.projection_kept import KeptRuns
 from engines.evaluation.projection_runs import Case, Outcome, Subject, measured_outcome, outcome_of, put_back
 from engines.evaluation.projection_table import Table
 from engines.evaluation.setting import Setting, Subjects
@@ -108,18 +107,6 @@ def test_a_run_has_the_evaluations_and_the_mask_that_it_is_given(class_pack):
 
 def _outcome(perceptual: float = 0.0) -> Outcome:
     return Outcome(2 * perceptual, 3 * perceptual, perceptual, 0.5, 1.0, 10, 2.0)
-
-
-def test_what_is_missing_is_run_a_seed_after_the_other(tmp_path):
-    kept, picture = KeptRuns(tmp_path / "runs"), np.zeros((4, 4, 3), np.uint8)
-    assert [place[:2] for place in kept.missing([ADAM], 2, range(5, 7), shown=1)] == [(0, 5), (1, 5), (0, 6), (1, 6)]
-    kept.keep(1, 5, ADAM, _outcome(0.25), None)
-    kept.keep(0, 5, ADAM, _outcome(), None)
-    assert kept.outcomes(1, 5) == {ADAM.key: _outcome(0.25)}
-    assert list(kept.missing([ADAM, BASIN], 2, range(5, 6), shown=0)) == [(0, 5, [BASIN]), (1, 5, [BASIN])]
-    assert list(kept.missing([ADAM], 2, range(5, 6), shown=1)) == [(0, 5, [ADAM])], "its picture is to be shown"
-    kept.keep(0, 5, ADAM, _outcome(), picture)
-    assert list(kept.missing([ADAM], 2, range(5, 6), shown=1)) == [] and kept.picture(0, 5, ADAM).exists()
 
 
 def test_no_two_cases_share_a_name():
@@ -267,7 +254,7 @@ def test_what_takes_part_decides_what_is_known(class_packs_dir, tmp_path, monkey
 def test_time_ends_the_runs_and_what_is_whole_is_reported(class_pack, tmp_path, monkeypatch):
     words = ("--seeds", "2", "--methods", "adam", "--transforms", "none", "--starts", "mean", "--ablations", "none")
     clock = iter(range(0, 10_000, 30))
-    monkeypatch.setattr("engines.evaluation.projection.time.monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr("engines.evaluation.work_share.time.monotonic", lambda: float(next(clock)))
     result = _run(class_pack, tmp_path, monkeypatch, *words, "--minutes", "2")
     assert (result["rows"][0]["n"], result["rows"][0]["seeds"]) == (2, 1)
 
@@ -284,7 +271,6 @@ def test_parts_share_the_work_and_the_last_one_reports_it_all(class_pack, tmp_pa
     ("words", "message"),
     [
         (("--part", "3/2"), "--part 3/2: give I/N"),
-        (("--part", "half"), "--part half: give I/N"),
         (("--seeds", "0"), "--seeds 0: at least one"),
         (("--minutes", "-1"), "--minutes -1: give a number above 0"),
         (("--methods", "encoder"), "--methods encoder: name some of adam"),
