@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from engines.core.device import rough_dtype
 from engines.core.rng import torch_generator
@@ -20,13 +20,14 @@ from engines.losses.adversarial import discriminator_loss, generator_loss, r1_pe
 from engines.losses.pixel import mse
 from engines.tuning.models import TuningModels
 from engines.tuning.moves import Moves
+from engines.tuning.random_codes import random_codes
 from engines.tuning.run import Task
 
-__all__ = ["GAN_BETAS", "Cohesion", "FrozenCohesion", "GanCohesion", "picture_labels", "random_codes"]
+__all__ = ["GAN_BETAS", "Cohesion", "FrozenCohesion", "GanCohesion", "picture_labels"]
 
 _FEATURES = rough_dtype()
 """Of these batches: their errors are far below what is compared, and they take half the time."""
-_RANDOM_CODES, _EDITED_CODES = 4, 4
+_RANDOM_CODES, _EDITED_CODES = 2, 2
 _EDIT_WEIGHT = 1.0
 
 _GAN_BATCH = 4
@@ -122,16 +123,6 @@ class GanCohesion:
         self._optimiser.zero_grad(set_to_none=True)
         network.requires_grad_(False)
         self._steps += 1
-
-
-def random_codes(generator: nn.Module, count: int, draw: torch.Generator, labels: Tensor | None = None) -> Tensor:
-    """W+ codes [count, L, D] of random latents, M(z); of labels [count, C], or of random classes where there are any."""
-    device = next(generator.parameters()).device
-    with torch.no_grad():
-        z = torch.randn(count, generator.config.z_dim, generator=draw)
-        if labels is None:
-            labels = random_labels(count, generator.config.class_count, draw)
-        return generator.broadcast(generator.mapping(z.to(device), labels.to(device)))
 
 
 @torch.no_grad()

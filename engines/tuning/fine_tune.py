@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-import torch
 
 from engines.core.progress import CancelToken
 from engines.inversion.options import InversionOptions
@@ -39,8 +38,8 @@ class FineTuner:
         self._task = task
         self._perceptual = task.models.perceptual
         self._features = self._perceptual.features(task.target)
-        self._mask = torch.ones_like(task.target[:, :1]) if task.weight_map is None else task.weight_map
-        self._descent = Descent(task.trainee.weights, LEARNING_RATE)
+        self._mask = task.mask
+        self._descent = Descent(task.trainee, LEARNING_RATE)
 
     def look(self) -> Look:
         task = self._task

@@ -27,6 +27,8 @@ DECIDING_OPTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """Method -> the options that its result depends on; two runs that differ in others share an entry."""
 _PLACING = ("transform", "space", "encoder_start", "class_search", "pixel_loss")
 _USED_IF_THERE = ("edit_maps", "training_sample")
+_REVISION = 2
+"""Of the tuning methods: what an older one left is not found any more."""
 _FOUND, _WAITING = "Found from an earlier visit", "Waiting for another tuning to this picture"
 _POLL_SEC = 0.1
 
@@ -82,6 +84,7 @@ def _keeping(records: Iterator[InversionProgress], store: TunedStore, key: Store
 def store_key(models: TuningModels, crop: np.ndarray, options: InversionOptions, method: str) -> StoreKey:
     """Where the result for a crop is kept."""
     values: dict[str, Any] = {name: getattr(options, name) for name in DECIDING_OPTIONS[method]}
+    values["revision"] = _REVISION
     # Options of the search for a transform decide something only where there is one.
     if options.transform != "none":
         values |= {name: getattr(options, name) for name in _PLACING}

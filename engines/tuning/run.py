@@ -24,7 +24,8 @@ from engines.inversion.result import CANCELLED, Inversion, InversionProgress
 from engines.inversion.transforms import Transform, transform_masks
 from engines.losses.masked import masked_mse, rectangle_mask
 from engines.tuning.models import TuningModels
-from engines.tuning.trainee import Trainee
+from engines.tuning.trainee import Trainee, tunable_names
+from engines.tuning.whitening import whitening_of
 
 __all__ = ["PIVOT_STEPS", "TARGET_MSE", "Look", "Recipe", "Task", "Tuner", "tune"]
 
@@ -34,8 +35,8 @@ PIVOT_SHARE = 0.2
 """The codes' share of a budget in seconds or evaluations."""
 PLACED_STEPS, PLACED_SHARE = 120, 0.5
 """The same where a transform of the picture is searched with the codes: gradient steps, of whole populations at first."""
-TARGET_MSE = 4e-4
-"""Where tuning ends before its budget does: about 2.5 grey levels, less than a photograph's own noise and compression."""
+TARGET_MSE = 2.5e-4
+"""Where tuning ends before its budget does: about 2 grey levels, less than a photograph's own noise and compression."""
 _FINDING = "Finding the code"
 
 
@@ -52,6 +53,11 @@ class Task:
     w_plus: Tensor
     """The pivot: codes [1, L, D] that stay as they are."""
     seed: int
+
+    @property
+    def mask(self) -> Tensor:
+        """The weight map, of ones where there is none."""
+        return torch.ones_like(self.target[:, :1]) if self.weight_map is None else self.weight_map
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +94,8 @@ class Recipe:
     steps: int
     """The budget of a run that is given none: whichever ends first."""
     tuner: Callable[[Task], Tuner]
+    whitened: bool = False
+    """Whether descent moves weights in the coordinates of :mod:`engines.tuning.whitening`."""
 
 
 def tune(
@@ -109,8 +117,9 @@ def tune(
         yield InversionProgress(_FINDING, 0, budget.steps, budget.elapsed_sec, record.loss, record.preview, share=budget.share)
     budget.count(steps=0, evaluations=pivot.evaluations)
 
-    task = _task(models, crop, options, pivot)
-    tuner, best, part = recipe.tuner(task), _Best(task), Part(budget)
+    task = _task(models, crop, options, pivot, whitened=recipe.whitened)
+    with gradients():
+        tuner, best, part = recipe.tuner(task), _Best(task), Part(budget)
     while True:
         with gradients():
             look = tuner.look()
@@ -155,7 +164,7 @@ class _Best:
 
     def __init__(self, task: Task) -> None:
         self._task = task
-        self._ones = torch.ones_like(task.target[:, :1]) if task.weight_map is None else task.weight_map
+        self._mask = task.mask
         self._image: Tensor | None = None
         self.loss = self.mse = float("inf")
         self.curve: list[tuple[int, float]] = []
@@ -167,7 +176,7 @@ class _Best:
             return
         self._task.trainee.keep()
         self._image, self.loss = look.image.detach(), loss
-        self.mse = float(masked_mse(self._image, self._task.target, self._ones))
+        self.mse = float(masked_mse(self._image, self._task.target, self._mask))
         self.curve.append((evaluations, loss))
 
     @property
@@ -204,7 +213,7 @@ def _noted(options: InversionOptions) -> dict[str, Any]:
     return {"outside_weight": options.outside_weight, "transform": options.transform}
 
 
-def _task(models: TuningModels, crop: np.ndarray, options: InversionOptions, pivot: Inversion) -> Task:
+def _task(models: TuningModels, crop: np.ndarray, options: InversionOptions, pivot: Inversion, *, whitened: bool) -> Task:
     device = device_of(models)
     transform, weight_map = _transform(pivot), None
     if options.mask is not None or transform is not None:
@@ -215,4 +224,5 @@ def _task(models: TuningModels, crop: np.ndarray, options: InversionOptions, piv
         target = as_target(models, crop)
         if transform is not None:
             target, weight_map = transform.apply(target), transform_masks(weight_map, [transform])
-        return Task(models, Trainee(models.generator), target, weight_map, w_plus, options.seed)
+        whitening = whitening_of(models.generator, tunable_names(models.generator)) if whitened else None
+        return Task(models, Trainee(models.generator, whitening), target, weight_map, w_plus, options.seed)

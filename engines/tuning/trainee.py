@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -11,7 +13,6 @@ from engines.imaging.convert import to_uint8
 
 __all__ = ["Trainee", "tunable_names"]
 
-
 TUNED_LEVELS = 3
 """How many resolutions are tuned, from the finest down."""
 
@@ -20,23 +21,30 @@ def tunable_names(generator: nn.Module) -> list[str]:
     """Parameters of the synthesis network's finest blocks.
 
     What the coarse ones paint (shape, pose, what edits mostly change) stays, and with it most of what other codes paint; the
-    fine ones can still paint any picture over it. The strengths of the noise stay too: a picture that fixed noise has learned
-    would lie over every other one.
+    fine ones can still paint any picture over it. Biases and the strengths of the noise stay too: what they paint, they paint
+    over every other picture alike.
     """
     finest = tuple(f"b{resolution}." for resolution in generator.config.resolutions[-TUNED_LEVELS:])
     named = (name for name, _ in generator.synthesis.named_parameters())
-    return [f"synthesis.{name}" for name in named if name.startswith(finest) and not name.endswith("noise_strength")]
+    return [f"synthesis.{name}" for name in named if name.startswith(finest) and name.endswith(".weight")]
 
 
 class Trainee:
-    """A copy of `base` whose synthesis weights take gradients; everything else is shared with it."""
+    """A copy of `base` whose synthesis weights take gradients; everything else is shared with it.
 
-    def __init__(self, base: nn.Module) -> None:
+    whitening: P by a weight's name; descent then moves V in ``theta = theta_0 + V P`` (:mod:`engines.tuning.whitening`). A
+    weight without one is moved itself.
+    """
+
+    def __init__(self, base: nn.Module, whitening: Mapping[str, Tensor] | None = None) -> None:
         self.base = base
         self._names = tunable_names(base)
         self.generator = separated(base, self._names)
         self.weights = [self.generator.get_parameter(name).requires_grad_(True) for name in self._names]
         self._origins = [base.get_parameter(name) for name in self._names]
+        self.coordinates = [torch.zeros_like(weight, requires_grad=False) for weight in self.weights]
+        """V of every weight."""
+        self._whitening = [(whitening or {}).get(name) for name in self._names]
         self._best = [weight.detach().clone() for weight in self.weights]
 
     def picture(self, w_plus: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -47,6 +55,16 @@ class Trainee:
         """The same by the untuned generator."""
         with torch.no_grad():
             return self.base.synthesis(w_plus, noise_mode="const", dtype=dtype)
+
+    def pulled_back(self, gradients: Sequence[Tensor]) -> list[Tensor]:
+        """Gradients with respect to the coordinates, of those with respect to the weights."""
+        return [_times(gradient, p) for gradient, p in zip(gradients, self._whitening, strict=True)]
+
+    @torch.no_grad()
+    def follow(self) -> None:
+        """Sets the weights to what the coordinates say."""
+        for weight, origin, v, p in zip(self.weights, self._origins, self.coordinates, self._whitening, strict=True):
+            weight.copy_(origin + _times(v, p))
 
     def distance(self) -> Tensor:
         """``||theta - theta_0||_2`` over all weights that may change, a scalar; its gradient at theta_0 is 0."""
@@ -79,3 +97,8 @@ class Trainee:
             for differences in (exact, half)
         ]
         return half if np.abs(pictures[0] - pictures[1]).max() <= 1 else exact
+
+
+def _times(matrix: Tensor, p: Tensor | None) -> Tensor:
+    """``matrix P`` over all axes but the first; P is symmetric, None is the identity."""
+    return matrix if p is None else (matrix.flatten(1) @ p).view_as(matrix)

@@ -7,8 +7,9 @@ import torch
 
 from engines.core.rng import torch_generator
 from engines.imaging.convert import to_tensor
-from engines.tuning.cohesion import FrozenCohesion, GanCohesion, random_codes
+from engines.tuning.cohesion import FrozenCohesion, GanCohesion
 from engines.tuning.moves import Moves
+from engines.tuning.random_codes import random_codes
 from engines.tuning.run import Task
 from engines.tuning.trainee import Trainee
 
@@ -54,8 +55,8 @@ def test_the_frozen_loss_measures_changes_of_random_codes_and_of_edits(task):
 
 
 def test_a_change_that_every_picture_shares_costs_random_codes_and_no_edits(task):
-    with torch.no_grad():
-        task.trainee.generator.get_parameter("synthesis.b32.torgb.bias").add_(0.5)
+    layer = task.trainee.generator.synthesis.b32.torgb
+    layer.bias = torch.nn.Parameter(layer.bias.detach() + 0.5)
     loss = FrozenCohesion(task, Moves(task.models, task.w_plus)).loss(1)
     assert float(loss.detach()) == pytest.approx(0.25, rel=0.02)
 

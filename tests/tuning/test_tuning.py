@@ -19,7 +19,7 @@ from engines.losses.laplacian import laplacian_pyramid_l1
 from engines.losses.masked import masked_mse, rectangle_mask
 from engines.tuning import run as course
 from engines.tuning import trainee as trainee_module
-from engines.tuning.clone import ADVERSARIAL_INTERVAL, ADVERSARIAL_WEIGHT, Cloner
+from engines.tuning.clone import ADVERSARIAL_INTERVAL, ADVERSARIAL_WEIGHT, PIXEL_WEIGHT, Cloner
 from engines.tuning.fine_tune import DISTANCE_WEIGHT, PERCEPTUAL_WEIGHT, FineTuner
 from engines.tuning.methods import METHODS, TUNING_METHODS
 from engines.tuning.run import Task
@@ -152,7 +152,8 @@ def test_the_local_loss_of_clone_is_equation_2(tiny_pack, crop):
     with torch.no_grad():
         image = tiny_pack.generator.synthesis(task.w_plus)
         realism = torch.nn.functional.softplus(-tiny_pack.discriminator(image))
-        reconstruction = laplacian_pyramid_l1(image, task.target)
+        pixels = (image - task.target).square().mean()
+        reconstruction = laplacian_pyramid_l1(image, task.target) + PIXEL_WEIGHT * pixels
         expected = reconstruction + ADVERSARIAL_INTERVAL * ADVERSARIAL_WEIGHT * realism
     assert torch.equal(look.image.detach(), image)
     assert float(look.loss.detach()) == pytest.approx(float(expected), rel=1e-3)  # D works in bfloat16 here
