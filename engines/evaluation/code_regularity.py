@@ -1,6 +1,6 @@
 """How regular W+ codes are: how much their layers differ, and how near each layer's code is to those of the mapping network.
 
-Tov et al. 2021 (e4e), section 3: a code of W has the same w in every layer, and that w is one the mapping network could have
+Tov et al. 2021 (e4e): a code of W has the same w in every layer, and that w is one the mapping network could have
 given. Codes may leave W by both ways, and each has a measure here.
 """
 

@@ -1,6 +1,6 @@
 """``evaluate regularity``: codes near the mapping network's against codes that reconstruct well.
 
-Tov et al. 2021 (e4e), section 4: the farther a code of W+ is from W, the better it reconstructs its picture and the worse it is
+Tov et al. 2021 (e4e): the farther a code of W+ is from W, the better it reconstructs its picture and the worse it is
 edited. Here the encoder's codes are pulled towards W, and beyond where they are; other inversion methods end farther away by
 themselves. What an edit should have made of every picture is known, so the two can be weighed against each other.
 
