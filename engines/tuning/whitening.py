@@ -5,9 +5,14 @@ of it moves the answers at other codes by
 
     E |D p|^2 = tr(D C D^T),    C = E[p p^T] over the codes M(z)
 
-In coordinates V with D = V P, P = (C / c + EPSILON)^(-1/2), c the mean of C's eigenvalues, every direction moves them alike,
-and descent goes where the picture's own inputs are unlike the usual ones. The same covariance decides where a rule is written
-in "Rewriting a Deep Generative Model" (Bau et al. 2020, Eq. 14).
+In coordinates V with D = V P, P = (C / c + EPSILON)^-POWER, c the mean of C's eigenvalues, descent goes where the picture's own
+inputs are unlike the usual ones. At a power of 1/2 every direction moves other pictures alike; beyond it those that all
+pictures share are held back further. The same covariance decides where a rule is written in "Rewriting a Deep Generative
+Model" (Bau et al. 2020, Eq. 14).
+
+On two portraits, 200 steps from the same codes without a global loss: plain weights end at a mean squared error of .0015, and
+other pictures have changed by 5.1 % of the squared distance between them; at a power of 1/2 it is .0012 and 2.4 %. With the
+global loss, 300 steps: .0006 and 1.0 % at 1/2, .0007 and .8 % at 3/4.
 """
 
 from __future__ import annotations
@@ -27,7 +32,7 @@ from engines.tuning.random_codes import random_codes
 
 __all__ = ["input_moments", "whitening", "whitening_of"]
 
-EPSILON = 0.01
+EPSILON, POWER = 0.003, 0.75
 _CODES, _BATCH = 48, 8
 _PATCHES = 600
 """Of a picture: neighbouring patches say much the same."""
@@ -50,7 +55,7 @@ def whitening(moments: Tensor) -> Tensor:
     """P [n, n] of second moments C [n, n], symmetric, scaled so that the mean of its squared eigenvalues is 1."""
     values, axes = torch.linalg.eigh(moments.double())
     values = values.clamp_min(0)
-    gains = (values / values.mean().clamp_min(1e-12) + EPSILON).rsqrt()
+    gains = (values / values.mean().clamp_min(1e-12) + EPSILON).pow(-POWER)
     return ((axes * (gains / gains.square().mean().sqrt())) @ axes.T).float()
 
 
