@@ -68,6 +68,24 @@ class StepOutcome:
     pictures: np.ndarray
     """uint8 [m, R, R, 3]"""
 
+    @property
+    def successes(self) -> int:
+        return int(self.latent.sum())
+
+    @property
+    def confirmations(self) -> int:
+        return int((self.latent & self.image).sum())
+
+    @property
+    def latent_success(self) -> float:
+        """Share of the pictures; NaN of none."""
+        return self.successes / len(self.latent) if len(self.latent) else float("nan")
+
+    @property
+    def confirmed(self) -> float:
+        """Share of the successes; NaN where there is none."""
+        return self.confirmations / self.successes if self.successes else float("nan")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common_arguments(parser, n=2400)
@@ -104,8 +122,9 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             setting.stage(f"Judging {name}", number, len(steps))
             alpha = common_strength(judges, family, step, codes[chosen]) if arguments.alpha is None else arguments.alpha
             outcome = step_outcome(judges, family, step, codes[chosen], (alpha,))
+            at_one = step_outcome(judges, family, step, codes[chosen], (1.0,))
             weakest = step_outcome(judges, family, step, codes[chosen])
-            rows.append(_row(name, step, outcome, weakest, there))
+            rows.append(_row(name, step, outcome, at_one, weakest, there))
             grid.append(list(outcome.pictures[:_SHOWN]))
         grids.append((step, grid))
     report.table(rows)
@@ -179,26 +198,27 @@ def _at_start(
     return chosen, len(chosen) / len(labelled)
 
 
-def _row(family: str, step: Step, outcome: StepOutcome, weakest: StepOutcome, there: float) -> dict[str, Any]:
-    """outcome: at one strength for all; weakest: at each picture's weakest."""
-    successes = int(outcome.latent.sum())
-    confirmed = int((outcome.latent & outcome.image).sum())
-    low, high = share_interval(confirmed, successes)
-    weakly = int(weakest.latent.sum())
+def _row(
+    family: str, step: Step, outcome: StepOutcome, at_one: StepOutcome, weakest: StepOutcome, there: float
+) -> dict[str, Any]:
+    """outcome: at the weakest strength for all; at_one: at the slider's 1; weakest: at each picture's weakest."""
+    low, high = share_interval(outcome.confirmations, outcome.successes)
     return {
         "family": family,
         "from": step.start + 1,
         "to": step.end + 1,
-        "latent_success": float(outcome.latent.mean()) if len(outcome.latent) else float("nan"),
-        "confirmed": confirmed / successes if successes else float("nan"),
+        "latent_success": outcome.latent_success,
+        "confirmed": outcome.confirmed,
         "confirmed_low": low,
         "confirmed_high": high,
         "n": len(outcome.latent),
-        "n_latent_success": successes,
+        "n_latent_success": outcome.successes,
         "inverted_right": there,
         "alpha": float(outcome.alphas.mean()) if len(outcome.alphas) else float("nan"),
         "changed": float(outcome.image.mean()) if len(outcome.image) else float("nan"),
-        "confirmed_at_weakest": float((weakest.latent & weakest.image).sum()) / weakly if weakly else float("nan"),
+        "latent_success_at_1": at_one.latent_success,
+        "confirmed_at_1": at_one.confirmed,
+        "confirmed_at_weakest": weakest.confirmed,
     }
 
 
@@ -230,9 +250,10 @@ Pictures: held out, with the starting number of digits by label and, after inver
 (`inverted_right`: their share of those with that label). All are edited by one strength `alpha`, in units of the family's
 calibrated one: the weakest at which the latent classifier's most probable number is the wanted one for 99 % of them, or for
 most (`latent_success`). `confirmed`: of these successes, the share whose edited picture has that number by the image
-classifier, with the 95 % Wilson interval; `changed`: the same share of all pictures. `confirmed_at_weakest`: the same as
-`confirmed` where every picture is edited by the weakest strength that the latent classifier accepts for it alone, which favours
-nobody but asks whether the latent classifier's border is where the picture changes. The image classifier judges fairly only
+classifier, with the 95 % Wilson interval; `changed`: the same share of all pictures. `latent_success_at_1` and
+`confirmed_at_1`: the same two at strength 1, what the slider's end does. `confirmed_at_weakest`: the same as `confirmed` where
+every picture is edited by the weakest strength that the latent classifier accepts for it alone, which favours nobody but asks
+whether the latent classifier's border is where the picture changes. The image classifier judges fairly only
 where it learned from real pictures alone. The paper (other data, generator and classifiers) has LT .32, .31, .64 and LW .90,
 .95, .99 for 1 to 2, 2 to 3 and 3 to 4.
 """
