@@ -206,7 +206,8 @@ def _regularity_rows(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _step_rows(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
-    keys = ("family", "from", "to", "latent_success", "confirmed", "confirmed_low", "confirmed_high", "alpha", "n")
+    keys = ("family", "from", "to", "latent_success", "confirmed", "confirmed_low", "confirmed_high", "alpha")
+    keys += ("latent_success_at_1", "confirmed_at_1", "n")
     return [{key: row.get(key) for key in keys} for row in figures["rows"]]
 
 
