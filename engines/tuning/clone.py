@@ -97,7 +97,7 @@ class Cloner:
 def clone_recipe(global_loss: GlobalLoss) -> Recipe:
     """The method with one of the global losses."""
     tuner = partial(Cloner, global_loss=global_loss)
-    return Recipe("clone", "Cloning the picture", seconds=50, steps=500, tuner=tuner, whitened=True)
+    return Recipe("clone", "Cloning the picture", seconds=50, steps=800, tuner=tuner, whitened=True)
 
 
 def run(models: TuningModels, crop: np.ndarray, options: InversionOptions, cancel: CancelToken) -> Iterator[InversionProgress]:
