@@ -20,11 +20,18 @@ from torch import Tensor
 from engines.core.errors import OptionError
 from engines.data.registry import data_set
 from engines.editing.edit_maps import EditMaps
-from engines.evaluation.counterfactuals import read_flips, render_flips
 from engines.evaluation.edit_verdicts import Edit, Sources, other_attributes, sweep
-from engines.evaluation.edits import Job, chosen_attributes, curves_from_d, edit_jobs, inverted_sources
+from engines.evaluation.edits import (
+    Job,
+    chosen_attributes,
+    curves_from_d,
+    edit_jobs,
+    inverted_sources,
+    render_truths,
+    truths_of,
+)
 from engines.evaluation.family_curves import EditCurve, edit_curve
-from engines.evaluation.judges import Judges, fitted
+from engines.evaluation.judges import Judges
 from engines.evaluation.picture_sets import chosen_names
 from engines.evaluation.setting import Setting, add_common_arguments
 from engines.experiments.ablation_report import Confounding, Training, write_ablation_report
@@ -121,11 +128,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         )
     sources = inverted_sources(setting, judges, n=arguments.n)
     jobs, without_pictures = edit_jobs(sources, judges, attributes, arguments.per_attribute)
-    render_flips(
-        [flip for job in jobs for flip in job.flips],
-        processes=arguments.processes,
-        step=lambda done, total: setting.stage("Rendering counterfactuals", done, total),
-    )
+    render_truths(setting, jobs, processes=arguments.processes)
     calibrated, examples = _at_calibrated_strength(setting, judges, sources, trained, jobs, ground.material.train)
     curves: list[EditCurve] = []
     if arguments.sweep:
@@ -222,7 +225,7 @@ def _at_calibrated_strength(
     curves, examples = [], []
     for number, job in enumerate(jobs):
         setting.stage("Judging variants", number, len(jobs))
-        truths = fitted(read_flips(job.flips), setting.pack.manifest.resolution)
+        truths = truths_of(setting, job)
         place = number % len(job.chosen)
         person = job.chosen[place]
         shown = [sources.subjects.pictures[person], sources.reconstructions[person]]

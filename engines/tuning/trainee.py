@@ -42,7 +42,7 @@ class Trainee:
         self.generator = separated(base, self._names)
         self.weights = [self.generator.get_parameter(name).requires_grad_(True) for name in self._names]
         self._origins = [base.get_parameter(name) for name in self._names]
-        self.coordinates = [torch.zeros_like(weight, requires_grad=False) for weight in self.weights]
+        self.coordinates = [torch.zeros_like(weight) for weight in self.weights]
         """V of every weight."""
         self._whitening = [(whitening or {}).get(name) for name in self._names]
         self._best = [weight.detach().clone() for weight in self.weights]
