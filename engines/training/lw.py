@@ -26,6 +26,7 @@ from engines.training.codes import CodeSet
 from engines.training.family_run import Material, add_family_arguments, fit_family, gather, run_family
 from engines.training.label_effects import label_effect
 from engines.training.lw_map import Cloud, CodeSpace, FittedMap, LwOptions, TransportSpace, fit_map
+from engines.training.picture_cost import fit_picture_space
 from engines.training.runs import Run
 from engines.training.sample_weights import (
     WEIGHTINGS,
@@ -38,14 +39,18 @@ from engines.training.sample_weights import (
 from engines.training.statistics import latent_statistics
 from engines.training.trial import CERTAINTY, CHANGE, Columns
 
-__all__ = ["HELP", "STARTS", "Recipe", "TransportFit", "add_arguments", "recipe_of", "run", "train_maps"]
+__all__ = ["COSTS", "HELP", "STARTS", "Recipe", "TransportFit", "add_arguments", "recipe_of", "run", "train_maps"]
 
 HELP = "edit maps by latent Wasserstein transport, calibrated"
 
 STARTS = ("label-effects", "class-means", "none")
 """What an attribute adds while the others are held, the difference of the weighted class means, or no change."""
 
+COSTS = ("codes", "pictures")
+"""Principal components of codes, as the paper, or perceptual features of their pictures (its future work)."""
+
 _STATISTICS_CODES = 8000
+_COST_CODES = 1000
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,10 @@ class Recipe:
     """lambda of single attributes."""
     change: float = CHANGE
     certainty: float = CERTAINTY
+    cost: str = "codes"
+    """What the transport cost is measured between: one of COSTS."""
+    cells: int = 1
+    """With the cost between pictures: the fields a side over which their features are averaged."""
 
     def options_for(self, attribute: str) -> LwOptions:
         return replace(self.options, preservation=dict(self.preservation_of).get(attribute, self.options.preservation))
@@ -87,6 +96,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--input-noise", type=float, default=None, help=f"noise on the map's input in deviations (default {plain.input_noise})")
     add("--start", choices=STARTS, default=None, help="the change a map starts at (default label-effects; none with --paper)")
     add("--no-init", dest="start", action="store_const", const="none", help="the same as --start none")
+    add("--cost", choices=COSTS, default="codes", help="measure transport between codes, as the paper (default), or pictures")
+    add("--cells", type=int, default=1, help="fields a side over which --cost pictures averages features (default 1)")
     calm = f"weight of the variance of the changes (default {plain.calm}; 0 with --paper)"
     add("--calm", type=float, default=None, help=calm)
     add("--paper", action="store_true", help="the printed setting: free maps, whole codes, no start or calm, unscaled costs")
@@ -153,10 +164,7 @@ class TransportFit:
             every = max(1, len(train) // _STATISTICS_CODES)
             statistics = latent_statistics(pack.generator.mapping.w_avg, train.codes[::every])
         self._mean, self._factors = statistics["w_plus_mean"], statistics["w_plus_factors"]
-        options = recipe.options
-        self._space = space or TransportSpace(
-            self._mean, self._factors, components=options.components, whitening=options.whitening
-        )
+        self._space = space or self._recipes_space()
         self._classifier = Columns(classifier or pack.latent_classifier, train.attributes)
 
     def start(self) -> EditMaps:
@@ -207,6 +215,18 @@ class TransportFit:
         )
         return fitted, weights
 
+    def _recipes_space(self) -> CodeSpace:
+        recipe, pack = self.recipe, self._material.pack
+        if recipe.cost == "codes":
+            options = recipe.options
+            return TransportSpace(self._mean, self._factors, components=options.components, whitening=options.whitening)
+        if not pack.has("perceptual"):
+            raise OptionError(f"Pack {pack.id} has no perceptual network, as a cost between pictures needs: use --cost codes.")
+        codes = self._material.train.codes
+        codes = codes[:: max(1, len(codes) // _COST_CODES)]
+        synthesis = pack.generator.synthesis
+        return fit_picture_space(codes, self._mean, self._factors, synthesis, pack.perceptual, cells=recipe.cells)
+
     def _start(self, train: CodeSet, k: int, direction: str, source: Cloud, target: Cloud) -> Tensor:
         if self.recipe.start == "label-effects":
             return label_effect(train.codes, train.labels, k, direction)
@@ -229,6 +249,8 @@ def recipe_of(arguments: argparse.Namespace) -> Recipe:
     def choice(given: Any, paper: Any, own: Any) -> Any:
         return given if given is not None else paper if printed else own
 
+    if arguments.cells < 1:
+        raise OptionError(f"--cells {arguments.cells}: at least one field a side is needed.")
     options = LwOptions(
         steps=arguments.steps or plain.steps,
         batch=arguments.batch,
@@ -256,6 +278,8 @@ def recipe_of(arguments: argparse.Namespace) -> Recipe:
         preservation_of=() if arguments.star else tuple(_pair(text) for text in arguments.preservation_of),
         change=arguments.change,
         certainty=arguments.certainty,
+        cost=arguments.cost,
+        cells=arguments.cells,
     )
 
 

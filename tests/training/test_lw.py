@@ -133,3 +133,15 @@ def test_a_starred_family_is_its_own(tiny_pack, tmp_path):
     assert not torch.equal(maps.edit(train.codes[:5], {"Smiling": 1.0}), train.codes[:5])
     assert torch.equal(maps.edit(train.codes[:5], {"Male": 1.0}), train.codes[:5])
     assert not torch.equal(tiny_pack.edit_maps.edit(train.codes[:5], {"Male": 1.0}), train.codes[:5])
+
+
+def test_a_map_by_the_cost_between_pictures_lowers_that_cost_and_needs_fields(tiny_pack, tmp_path):
+    codes = _train(tiny_pack, tmp_path / "codes", ["Smiling"])[0]
+    options = replace(RECIPE.options, batch=48, steps=10)
+    recipe = replace(RECIPE, options=options, start="none", cost="pictures", cells=2)
+    pictures, figures = _train(tiny_pack, tmp_path / "pictures", ["Smiling"], recipe=recipe)
+    assert all(row["loss_best"] < 0.99 * row["loss_first"] for row in figures.values())
+    assert not torch.equal(codes.left, pictures.left)
+    assert _parsed("--cost", "pictures", "--cells", "2").cells == 2
+    with pytest.raises(OptionError, match="--cells 0"):
+        _parsed("--cells", "0")
