@@ -100,6 +100,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--cells", type=int, default=1, help="fields a side over which --cost pictures averages features (default 1)")
     calm = f"weight of the variance of the changes (default {plain.calm}; 0 with --paper)"
     add("--calm", type=float, default=None, help=calm)
+    add("--stay", type=float, default=plain.stay, help=f"weight of the mean squared change of codes (default {plain.stay:g})")
     add("--paper", action="store_true", help="the printed setting: free maps, whole codes, no start or calm, unscaled costs")
     add("--star", action="store_true", help="LW*, a family of its own: no attribute cost, uniform weights")
 
@@ -263,6 +264,7 @@ def recipe_of(arguments: argparse.Namespace) -> Recipe:
         input_noise=choice(arguments.input_noise, 0.0, plain.input_noise),
         map_components=choice(arguments.map_components, 0, plain.map_components),
         calm=choice(arguments.calm, 0.0, plain.calm),
+        stay=arguments.stay,
         shift_rate=1.0 if printed else plain.shift_rate,
         own_units=not printed,
     )

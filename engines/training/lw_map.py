@@ -52,6 +52,9 @@ class LwOptions:
     """Noise on what the map sees, in standard deviations of the codes: keeps maps calm away from the training codes."""
     calm: float = 0.3
     """Weight of the variance of the changes that a map makes: what the codes do not call for stays a plain shift."""
+    stay: float = 0.0
+    """Weight of the mean squared change of a code, in units of the codes' variance: many changes paint the same picture, and a
+    cost between pictures takes any of them."""
     shift_rate: float = 0.1
     """Learning rate of the shift, as a share of the matrix's."""
     check_steps: int = 10
@@ -228,7 +231,8 @@ def fit_map(
         affine = _SharedMap(space.mean, factors[: options.map_components].view(-1, *centre.shape), centre, shift)
     else:
         affine = _FreeMap(space.mean, shift)
-    noise_scale = options.input_noise * float(factors.square().sum() / space.mean.numel()) ** 0.5
+    variance = float(factors.square().sum())
+    noise_scale = options.input_noise * (variance / space.mean.numel()) ** 0.5
     attribute_unit = _attribute_unit(classifier, source, weights)
     # A cost in the codes' own unit, times the unit squared, is the cost of the codes as they are.
     edit_weight = 1.0 if options.own_units else float(space.unit) ** 2
@@ -238,14 +242,18 @@ def fit_map(
 
     def loss_of(x: Cloud, y: Cloud, noise: Tensor | None) -> Tensor:
         seen = x.codes if noise is None else x.codes + noise_scale * noise
-        moved = x.codes + affine(seen)
-        loss = edit_weight * _divergence(space(moved), space(y.codes), x.weights, y.weights, options.blur)
+        change = affine(seen)
+        moved = x.codes + change
+        points = space(moved)
+        loss = edit_weight * _divergence(points, space(y.codes), x.weights, y.weights, options.blur)
         if keep_weight:
             features = [attribute_features(classifier(codes), weights) / attribute_unit for codes in (moved, x.codes)]
             loss = loss + keep_weight * _divergence(*features, x.weights, x.weights, options.blur)
         if options.calm:
-            change = space(moved) - space(x.codes)
-            loss = loss + options.calm * (change - change.mean(0)).square().sum(1).mean()
+            effect = points - space(x.codes)
+            loss = loss + options.calm * (effect - effect.mean(0)).square().sum(1).mean()
+        if options.stay:
+            loss = loss + options.stay * change.flatten(1).square().sum(1).mean() / variance
         return loss
 
     batches = _Batches(source, target, options.batch, seed)

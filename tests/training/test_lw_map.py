@@ -147,6 +147,15 @@ def test_the_loss_is_equations_four_and_five_by_exact_transport(preservation):
     assert fitted.initial_loss == pytest.approx(edit + preservation * keep, rel=0.05)
 
 
+def test_staying_costs_the_squared_change_in_units_of_the_codes_variance():
+    """With no step made the change is the start's shift, for every code."""
+    losses = {stay: _fit(replace(OPTIONS, steps=0, stay=stay))[0].initial_loss for stay in (0.0, 1.0, 2.5)}
+    assert losses[1.0] > losses[0.0]
+    assert losses[2.5] - losses[0.0] == pytest.approx(2.5 * (losses[1.0] - losses[0.0]), rel=1e-3)
+    near = _fit(replace(OPTIONS, stay=30.0))[1]
+    assert np.abs(near[:, 0]).max() < 1.0, "the planted change is 2"
+
+
 def test_early_stopping_keeps_the_least_held_out_loss():
     fitted, _, _ = _fit(replace(OPTIONS, learning_rate=0.5, patience_checks=1))
     assert fitted.best_loss <= fitted.initial_loss
