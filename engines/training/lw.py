@@ -87,6 +87,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--rank", type=int, default=plain.rank, help="inner size of every layer's matrix")
     add("--batch", type=int, default=plain.batch, help="most samples of a side in a step")
     add("--rate", type=float, default=None, help=f"Adam's learning rate (default {plain.learning_rate}; 0.001 with --paper)")
+    shift = f"learning rate of the shift as a share of the matrix's (default {plain.shift_rate}; 1 with --paper)"
+    add("--shift-rate", type=float, default=None, help=shift)
     components = f"principal components compared, 0: whole codes (default {plain.components})"
     add("--components", type=int, default=None, help=components)
     moved = f"principal components changed, 0: a free matrix a layer (default {plain.map_components}; 0 with --paper)"
@@ -265,7 +267,7 @@ def recipe_of(arguments: argparse.Namespace) -> Recipe:
         map_components=choice(arguments.map_components, 0, plain.map_components),
         calm=choice(arguments.calm, 0.0, plain.calm),
         stay=arguments.stay,
-        shift_rate=1.0 if printed else plain.shift_rate,
+        shift_rate=choice(arguments.shift_rate, 1.0, plain.shift_rate),
         own_units=not printed,
     )
     if 0 < options.map_components < options.rank:
