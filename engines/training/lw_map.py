@@ -240,12 +240,13 @@ def fit_map(
     rates = {affine.matrix: options.learning_rate, affine.beta: options.learning_rate * options.shift_rate}
     optimiser = torch.optim.Adam([{"params": [parameter], "lr": rate} for parameter, rate in rates.items()])
 
-    def loss_of(x: Cloud, y: Cloud, noise: Tensor | None) -> Tensor:
+    def loss_of(x: Cloud, y: Cloud, noise: Tensor | None, goal: Tensor | None = None) -> Tensor:
+        """goal: the coordinates of y, where they are known."""
         seen = x.codes if noise is None else x.codes + noise_scale * noise
         change = affine(seen)
         moved = x.codes + change
         points = space(moved)
-        loss = edit_weight * _divergence(points, space(y.codes), x.weights, y.weights, options.blur)
+        loss = edit_weight * _divergence(points, space(y.codes) if goal is None else goal, x.weights, y.weights, options.blur)
         if keep_weight:
             features = [attribute_features(classifier(codes), weights) / attribute_unit for codes in (moved, x.codes)]
             loss = loss + keep_weight * _divergence(*features, x.weights, x.weights, options.blur)
@@ -258,13 +259,15 @@ def fit_map(
 
     batches = _Batches(source, target, options.batch, seed)
     checks = [_largest(side, options.batch, seed) for side in held_out]
+    with torch.no_grad():
+        checked_goal = space(checks[1].codes)
     best_loss, best_step, best = float("inf"), 0, {}
     initial_loss = 0.0
     step = 0
     while True:
         if step % options.check_steps == 0:
             with torch.no_grad():
-                held_out_loss = loss_of(*checks, None).item()
+                held_out_loss = loss_of(*checks, None, checked_goal).item()
             report(step, held_out_loss)
             initial_loss = held_out_loss if step == 0 else initial_loss
             if held_out_loss < best_loss or not options.early_stopping:

@@ -91,8 +91,9 @@ def fit_picture_space(
     """
     if not len(codes):
         raise ValueError("a space of pictures needs codes to be fitted on")
-    phi = torch.cat([cell_features(network, pictures(part).clamp(-1, 1), cells) for part in codes.split(_BATCH)])
+    unit = factors.square().sum().sqrt()
+    as_they_are = PictureSpace(mean, unit, pictures, network, cells=cells, centre=torch.zeros(()), scale=torch.ones(()))
+    phi = as_they_are(codes)
     centre = phi.mean(0)
     scale = (phi - centre).square().sum(1).mean().sqrt().clamp_min(1e-6)
-    unit = factors.square().sum().sqrt()
     return PictureSpace(mean, unit, pictures, network, cells=cells, centre=centre, scale=scale)

@@ -49,7 +49,7 @@ def test_the_pictures_it_was_fitted_on_have_mean_0_and_mean_squared_norm_1(cells
 
 
 def test_one_cell_is_the_mean_over_the_picture():
-    """By a plain mean over positions; and a whole turn of the picture moves features, not their mean, but for the border."""
+    """By a plain mean over positions."""
     image = _pictures(_codes(6, 2))
     maps = _network().features(image)[-2:]
     torch.testing.assert_close(cell_features(_network(), image, 1), torch.cat([m.mean((2, 3)) for m in maps], 1))
