@@ -62,12 +62,17 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     generated = samples(pack, arguments.n, seed=arguments.seed, labels=_labels(pack, held_out.classes))
     setting.stage("Measuring features", 0, 3)
     features = [judges.features(x) for x in (generated, real, train[: arguments.n])]
+    setting.stage("Measuring reconstructions", 0, 1)
+    remade = {}
+    if pack.has("encoder"):
+        remade = _reconstructions_closeness(judges, train[: arguments.n], features[1], floor_of=features[2])
     setting.stage("Measuring path lengths", 0, 1)
     lengths = path_length(pack, arguments.path_samples, seed=arguments.seed)
     nearest, distances = _nearest_in_thumbnails(generated, train[:train_count])
     held_out_distances = _nearest_in_thumbnails(real, train[:train_count])[1]
     figures = {
         **closeness(*features),
+        **remade,
         "path_length_mean": float(np.mean(lengths)),
         "nearest_train_ratio": float(np.median(distances[:, 0]) / np.median(held_out_distances[:, 0])),
         "n": arguments.n,
@@ -102,6 +107,20 @@ def closeness(generated: np.ndarray, real: np.ndarray, train: np.ndarray) -> dic
         "fd": distance,
         "fd_between_real_sets": floor,
     }
+
+
+def _reconstructions_closeness(
+    judges: Judges, train: np.ndarray, real: np.ndarray, *, floor_of: np.ndarray
+) -> dict[str, float]:
+    """The Fréchet ratios of training pictures [n, R, R, 3] that the encoder and the synthesis network made again.
+
+    real, floor_of: features [n, F] of held-out and of those training pictures.
+    """
+    codes = judges.codes(train)
+    with_one_w = np.repeat(codes.mean(axis=1, keepdims=True), codes.shape[1], axis=1)
+    floor = frechet_distance(floor_of, real)
+    made = {"fd_ratio_reconstructions": codes, "fd_ratio_one_w": with_one_w}
+    return {name: frechet_distance(judges.features(judges.pictures(w)), real) / floor for name, w in made.items()}
 
 
 def _by_class(
@@ -176,7 +195,9 @@ def _nearest_in_thumbnails(queries: np.ndarray, references: np.ndarray) -> tuple
 _EXPLANATION = f"""
 `fd_ratio`: Fréchet distance (Dowson & Landau 1982) of samples to held-out renders over that of as many training renders
 to the same held-out renders; 1 would be as close as real pictures. `precision` and `recall`: Kynkäänniemi et al. 2019, k
-= 3, the held-out renders being the real set. `path_length_mean`: perceptual path length in W with the pack's own
+= 3, the held-out renders being the real set. `fd_ratio_reconstructions`, `fd_ratio_one_w`: the ratio for those training
+renders after encoder and synthesis network, with their codes in W+, and with the mean of a code's rows for all layers: what
+is left from there to `fd_ratio` is the mapping network's. `path_length_mean`: perceptual path length in W with the pack's own
 perceptual network. `nearest_train_ratio`: median distance of a sample to its nearest training picture, over the same for
 held-out renders, in pixels at {_THUMBNAIL_PX} px: far below 1 would mean that training pictures are copied. Samples use
 no truncation unless said. `class_agreement`: share of the samples of a class that the class predictor takes for it.

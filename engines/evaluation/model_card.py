@@ -168,9 +168,8 @@ def _figures(what: str, result: Result | None, weights: str) -> list[str]:
 
 
 def _generator_rows(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [
-        {key: figures.get(key) for key in ("fd_ratio", "precision", "recall", "nearest_train_ratio", "path_length_mean", "n")}
-    ]
+    keys = ("fd_ratio", "precision", "recall", "fd_ratio_reconstructions", "fd_ratio_one_w", "nearest_train_ratio")
+    return [{key: figures.get(key) for key in (*keys, "path_length_mean", "n")}]
 
 
 def _inversion_rows(figures: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -31,19 +31,22 @@ _LEAST_DEVIATION = 0.1  # of a principal axis, as a share of the largest: thinne
 class CodeFlow(nn.Module):
     """The velocity field in whitened coordinates of codes [N, D], and the way from noise to codes.
 
-    Axes are the principal ones of the codes that it is built from. class_count: width of the labels, 0 without classes.
+    Axes are the principal ones of the codes that it is built from: all D, or the `dim` of largest variance, the others staying
+    at their mean. label_count: width of the labels, 0 without any.
     """
 
-    def __init__(self, codes: Tensor, *, class_count: int = 0, width: int = 512, blocks: int = 4) -> None:
+    def __init__(
+        self, codes: Tensor, *, label_count: int = 0, dim: int | None = None, width: int = 512, blocks: int = 4
+    ) -> None:
         super().__init__()
-        dim = codes.shape[1]
+        self.dim = dim = codes.shape[1] if dim is None else dim
         variances, axes = torch.linalg.eigh(torch.cov(codes.t()))
-        deviations = variances.clamp_min(0).sqrt()
+        axes, deviations = axes[:, -dim:], variances[-dim:].clamp_min(0).sqrt()
         self.register_buffer("mean", codes.mean(0))
         self.register_buffer("axes", axes)
         self.register_buffer("deviations", deviations.clamp_min(_LEAST_DEVIATION * float(deviations.max())))
         self.register_buffer("frequencies", torch.exp(torch.linspace(0, 4, _FREQUENCIES)))
-        self.enter = nn.Linear(dim + 2 * _FREQUENCIES + class_count, width)
+        self.enter = nn.Linear(dim + 2 * _FREQUENCIES + label_count, width)
         self.blocks = nn.ModuleList(
             nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
             for _ in range(blocks)
@@ -51,11 +54,11 @@ class CodeFlow(nn.Module):
         self.leave = nn.Linear(width, dim)
 
     def whitened(self, codes: Tensor) -> Tensor:
-        """Codes [N, D] in the coordinates of the field."""
+        """Codes [N, D] in the `dim` coordinates of the field."""
         return (codes - self.mean) @ self.axes / self.deviations
 
     def forward(self, x: Tensor, t: Tensor, labels: Tensor) -> Tensor:
-        """Velocities [N, D] at x [N, D] and times t [N, 1], for labels [N, C]."""
+        """Velocities [N, dim] at x [N, dim] and times t [N, 1], for labels [N, C]."""
         phase = t * self.frequencies
         x = self.enter(torch.cat([x, phase.sin(), phase.cos(), labels], dim=1))
         for block in self.blocks:
@@ -64,7 +67,7 @@ class CodeFlow(nn.Module):
 
     @torch.no_grad()
     def codes(self, z: Tensor, labels: Tensor, *, steps: int = 10) -> Tensor:
-        """The codes [N, D] of noise z [N, D] and labels [N, C], by Heun's method."""
+        """The codes [N, D] of noise z [N, dim] and labels [N, C], by Heun's method."""
         x = z
         for index in range(steps):
             t = z.new_full((len(z), 1), index / steps)
@@ -81,14 +84,15 @@ def train_flow(
     clock: Callable[[], float],
     report: Callable[[int, float, float], None],
     seed: int,
+    dim: int | None = None,
 ) -> CodeFlow:
-    """The flow of codes [N, D] with labels [N, C], averaged over training.
+    """The flow of codes [N, D] with labels [N, C], averaged over training. dim: see CodeFlow.
 
     `clock` gives seconds; `report` hears (step, seconds, loss).
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        flow = CodeFlow(codes, class_count=labels.shape[1])
+        flow = CodeFlow(codes, label_count=labels.shape[1], dim=dim)
     optimiser = torch.optim.AdamW(flow.parameters(), lr=_PEAK_RATE, weight_decay=1e-2, fused=True)
     average = Ema(flow, half_life_steps=350)
     targets = flow.whitened(codes)

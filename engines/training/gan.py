@@ -110,6 +110,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             model.generator,
             torch.cat(all_codes),
             labels.repeat(len(sides), 1),
+            torch.from_numpy(train.labels[:, : row.generator.gate_count]).float().repeat(len(sides), 1),
             schedule=mapping_schedule,
             run=training,
             arguments=arguments,

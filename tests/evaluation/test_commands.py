@@ -229,6 +229,8 @@ def test_generator_report_repeats(tmp_path):
     words = ("--n", str(N), "--path-samples", "4")
     result = run_command(generator, *words, out=tmp_path / "one")
     assert {"fd_ratio", "precision", "recall"} <= set(result) and result["fd_ratio"] > 0
+    remade, with_one_w = result["fd_ratio_reconstructions"], result["fd_ratio_one_w"]
+    assert min(remade, with_one_w) > 0 and remade != with_one_w
     assert run_command(generator, *words, out=tmp_path / "two") == result
     assert _contents(tmp_path / "one") == _contents(tmp_path / "two")
     assert {"samples-1.png", "samples-0.7.png", "nearest-training.png"} <= set(_contents(tmp_path / "one"))

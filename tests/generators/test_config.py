@@ -34,6 +34,8 @@ def test_rows_of_w_plus_are_two_a_doubling(resolution, rows):
         ({"w_dim": 2.0}, "w_dim must be a whole number of at least 1, got 2.0"),
         ({"mapping_layers": True}, "mapping_layers must be a whole number of at least 1, got True"),
         ({"mapping_width": 0}, "mapping_width must be a whole number of at least 1, got 0"),
+        ({"gate_count": 6}, "gate_count must be below z_dim, and 0 with classes, got 6"),
+        ({"gate_count": 2, "class_count": 3}, "gate_count must be below z_dim, and 0 with classes, got 2"),
         ({"class_count": -1}, "class_count must be a whole number of at least 0, got -1"),
         ({"conv_clamp": 0}, "conv_clamp must be positive or None, got 0"),
     ],

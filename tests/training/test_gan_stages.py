@@ -90,8 +90,8 @@ def test_the_mapping_moves_to_the_distribution_of_the_codes(tmp_path):
     with torch.no_grad():
         before = float(divergence(generator.mapping(torch.randn(1024, 8, generator=torch_generator(6))), codes[:1024]))
     run = Run.open(tmp_path, {}, resume=False)
-    labels = torch.zeros(len(codes), 0)
-    figures = fit_mapping(generator, codes, labels, schedule=Schedule(steps=200), run=run, arguments=_arguments())
+    none = torch.zeros(len(codes), 0)
+    figures = fit_mapping(generator, codes, none, none, schedule=Schedule(steps=200), run=run, arguments=_arguments())
     assert figures["sinkhorn_real_to_real"] < figures["sinkhorn_mapped_to_real"] < 0.7 * before
     with torch.no_grad():
         mapped = generator.mapping(torch.randn(20_000, 8, generator=torch_generator(7)))
@@ -106,10 +106,10 @@ def test_the_mapping_gives_every_class_its_own_codes(tmp_path, monkeypatch):
     config = dataclasses.replace(_CONFIG, class_count=3, mapping_width=64)
     generator = Generator(config, seed=1)
     classes = torch.arange(3000) % 3
-    labels, spread = one_hot(classes, 3), torch.linspace(0.2, 0.8, 8)
+    labels, spread, none = one_hot(classes, 3), torch.linspace(0.2, 0.8, 8), torch.zeros(3000, 0)
     codes = torch.randn(3000, 8, generator=torch_generator(5)) * spread + 2 * torch.eye(8)[classes]
     run = Run.open(tmp_path, {}, resume=False)
-    figures = fit_mapping(generator, codes, labels, schedule=Schedule(steps=200), run=run, arguments=_arguments())
+    figures = fit_mapping(generator, codes, labels, none, schedule=Schedule(steps=200), run=run, arguments=_arguments())
     assert 0.8 < figures["variance_ratio"] < 1.2
     averages = class_statistics(generator)["w_class_avg"]
     assert averages.shape == (3, 8) and class_statistics(Generator(_CONFIG)) == {}
@@ -121,6 +121,28 @@ def test_the_mapping_gives_every_class_its_own_codes(tmp_path, monkeypatch):
         assert torch.allclose(averages[k], mapped.mean(0), atol=0.05)
         nearest = torch.cdist(mapped, 2 * torch.eye(8)[:3]).argmin(1)
         assert float((nearest == k).float().mean()) > 0.95
+
+
+def test_the_mapping_gets_the_gates_of_its_labels(tmp_path, monkeypatch):
+    """Codes in two clouds, a label for each: the last coordinate of z chooses, and nothing lies between."""
+    monkeypatch.setattr("engines.training.mapping_fit._BATCH", 256)
+    monkeypatch.setattr("engines.training.code_flow._BATCH", 256)
+    monkeypatch.setattr("engines.training.gate_fit._STEPS", 300)
+    generator = Generator(dataclasses.replace(_CONFIG, gate_count=1, mapping_width=64), seed=1)
+    draw = torch_generator(5)
+    yes = torch.rand(4000, generator=draw) < 0.25
+    codes = torch.randn(4000, 8, generator=draw) * torch.linspace(0.1, 0.8, 8)
+    codes[:, 0] += torch.where(yes, 3.0, -3.0)
+    run = Run.open(tmp_path, {}, resume=False)
+    none, label = torch.zeros(4000, 0), yes[:, None].float()
+    figures = fit_mapping(generator, codes, none, label, schedule=Schedule(steps=200), run=run, arguments=_arguments())
+    assert 0.8 < figures["variance_ratio"] < 1.2
+    z = torch.randn(4000, 8, generator=torch_generator(7))
+    with torch.no_grad():
+        first, decided = generator.mapping(z)[:, 0], generator.mapping.entering(z)[:, -1].round()
+    assert torch.equal(first > 0, decided == 1)
+    assert abs(float((first > 0).float().mean()) - 0.25) < 0.03
+    assert float((first.abs() < 1.5).float().mean()) < 0.005
 
 
 @pytest.mark.parametrize("class_count", [0, 3])

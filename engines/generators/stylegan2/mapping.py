@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from engines.core.shapes import check_shape
+from engines.generators.stylegan2.label_gates import LabelGates
 from engines.generators.stylegan2.ops import EqualisedLinear, normalise_second_moment
 
 __all__ = ["MAPPING_LEARNING_RATE_MULTIPLIER", "MappingNetwork"]
@@ -16,7 +17,9 @@ MAPPING_LEARNING_RATE_MULTIPLIER = 0.01
 class MappingNetwork(nn.Module):
     """``w = fc_n(... fc_0([z / rms(z), c / rms(c)]))`` with the class vector ``c = W c~ + b`` of a label c~ (Huh et al. 2020,
     section 3.1: W is a part of the generator, and c is continuous). Every fc is leaky ReLU activated, the last one only
-    without `linear_w`. Hidden layers are `width` wide, or as wide as w."""
+    without `linear_w`. Hidden layers are `width` wide, or as wide as w.
+
+    With `gate_count` K the last K coordinates u of z / rms(z) enter as 2 gates(u) - 1: decisions, +-1."""
 
     def __init__(
         self,
@@ -27,6 +30,7 @@ class MappingNetwork(nn.Module):
         class_count: int = 0,
         width: int | None = None,
         linear_w: bool = False,
+        gate_count: int = 0,
         tracks_average: bool = True,
         draw: torch.Generator,
     ) -> None:
@@ -45,6 +49,7 @@ class MappingNetwork(nn.Module):
                 learning_rate_multiplier=MAPPING_LEARNING_RATE_MULTIPLIER,
             )
             self.add_module(f"fc{index}", layer)
+        self.gates = LabelGates(gate_count, draw=draw) if gate_count else None
         if tracks_average:
             self.register_buffer("w_avg", torch.zeros(w_dim))
 
@@ -60,12 +65,26 @@ class MappingNetwork(nn.Module):
 
         class_vector: c [N, w_dim] itself, in place of a label. Without classes neither is looked at.
         """
+        return self.layered(None if z is None else self.entering(z), label, class_vector=class_vector)
+
+    def entering(self, z: torch.Tensor) -> torch.Tensor:
+        """What the first layer sees of z [N, z_dim]: unit length a coordinate, and +-1 for what the last ones decide."""
+        check_shape(z, (None, self.z_dim), "z")
+        z = normalise_second_moment(z.float())
+        if self.gates is None:
+            return z
+        free, deciding = z.split([self.z_dim - self.gates.count, self.gates.count], dim=1)
+        return torch.cat([free, 2 * self.gates(deciding) - 1], dim=1)
+
+    def layered(
+        self, entering: torch.Tensor | None, label: torch.Tensor | None = None, *, class_vector: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """:meth:`forward` from what :meth:`entering` gives on."""
         parts = []
         if self.z_dim:
-            if z is None:
+            if entering is None:
                 raise ValueError(f"z [N, {self.z_dim}] is needed")
-            check_shape(z, (None, self.z_dim), "z")
-            parts.append(normalise_second_moment(z.float()))
+            parts.append(entering)
         if self.class_count:
             if (label is None) == (class_vector is None):
                 wanted = f"either a label [N, {self.class_count}] or a class vector [N, {self.w_dim}] is needed"

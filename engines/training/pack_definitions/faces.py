@@ -74,6 +74,7 @@ FACES = PackDefinition(
         channels={4: 192, 8: 192, 16: 112, 32: 64, 64: 32, 128: 16},
         mapping_width=512,
         linear_w=True,
+        gate_count=len(_ATTRIBUTES),
     ),
     discriminator=StyleGAN2Config(
         resolution=128,
