@@ -7,6 +7,8 @@ import pytest
 
 from engines import api
 from engines.core.paths import repository_dir
+from engines.evaluation.judges import Judges
+from engines.packs.samples import decided_labels
 
 EXAMPLES_DIR = repository_dir() / "assets" / "examples"
 EXAMPLES = sorted(path for path in EXAMPLES_DIR.glob("*") if path.suffix in (".png", ".jpg"))
@@ -43,6 +45,16 @@ def test_the_pack_is_listed_with_what_the_editor_needs(pack):
     assert info.resolution == 128
     assert set(PLAIN_TO_SEE) <= {attribute.id for attribute in info.attributes}
     assert all(a.alpha_min < 0 < a.calibrated_alpha <= a.alpha_max for a in info.attributes)
+
+
+@pytest.mark.parametrize("attribute", ["Eyeglasses", "Beard", "Long_Hair", "Male"])
+def test_samples_show_what_their_latents_decided(pack, attribute):
+    decided = decided_labels(pack, 200, seed=0)[attribute]
+    shown = [i for value in (True, False) for i in np.flatnonzero(decided == value)[:15]]
+    k = pack.attribute_predictor.attributes.index(attribute)
+    pictures = np.stack([api.surprise(pack, int(i), 1.0).reconstruction for i in shown])
+    predicted = Judges(pack).probabilities(pictures)[:, k] > 0.5
+    assert np.mean(predicted == decided[shown]) >= 0.9
 
 
 @pytest.mark.parametrize("path", EXAMPLES[:4], ids=lambda path: path.stem)

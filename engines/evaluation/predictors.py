@@ -16,6 +16,7 @@ from engines.evaluation.metrics import balanced_accuracy, bootstrap_interval, ca
 from engines.evaluation.report import ReportFolder
 from engines.evaluation.setting import Setting, Subjects, add_common_arguments
 from engines.imaging.grids import picture_grid
+from engines.packs.samples import decided_labels
 from engines.predictors.boxes import box_overlap
 
 __all__ = ["HELP", "add_arguments", "run"]
@@ -51,6 +52,10 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         drawn = sample_codes(setting.pack, arguments.n, seed=arguments.seed)
         on_samples = judges.probabilities(judges.pictures(drawn)) > 0.5
         columns["agreement_on_samples"] = _accuracies(on_samples, judges.latent_logits(drawn) > 0)
+        if set(judges.attributes) <= set(setting.pack.generator.config.gates):
+            decided = decided_labels(setting.pack, arguments.n, seed=arguments.seed)
+            labels = np.stack([decided[name] for name in judges.attributes], axis=1)
+            columns["balanced_accuracy_on_samples"] = _accuracies(on_samples, labels)
     rows = [
         {"attribute": name, **{key: float(values[k]) for key, values in columns.items()}}
         for k, name in enumerate(judges.attributes)
@@ -134,7 +139,8 @@ _EXPLANATION = """
 Balanced accuracy is the mean of the shares of positives and of negatives that are right at 0.5: a coin gets 0.5. Labels
 are exact, being factors of the renderer. "On reconstructions" judges the encoder's reconstruction by the label of the
 render it was made from: it falls where the reconstruction loses what the label names, so it is a limit of the
-reconstruction as much as of the predictor. `agreement_on_samples`: generated samples have no true labels; given is the
-balanced agreement of the image predictor, looking at them, with the latent classifier, looking at their codes.
+reconstruction as much as of the predictor. `agreement_on_samples`: balanced agreement of the image predictor, looking at
+generated samples, with the latent classifier, looking at their codes. `balanced_accuracy_on_samples`, where latents decide
+labels before they become codes (the generator's gates): whether the sample shows what its latent decided.
 Calibration error: expected calibration error (Guo et al. 2017), 15 bins.
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,7 +13,7 @@ from engines.core.rng import z_for_seeds
 from engines.generators.labels import labels_for_seeds
 from engines.packs.load import Pack
 
-__all__ = ["label_of", "sampled_codes", "truncated"]
+__all__ = ["decided_labels", "label_of", "sampled_codes", "truncated"]
 
 
 def label_of(pack: Pack, classes: str | Mapping[str, float]) -> Tensor:
@@ -46,6 +47,18 @@ def sampled_codes(pack: Pack, seeds: Sequence[int], *, labels: Tensor | None = N
         labels = labels_for_seeds(seeds, config.class_count)
     z, labels = z_for_seeds(list(seeds), config.z_dim).to(pack.device), labels.to(pack.device)
     return generator.broadcast(truncated(pack, generator.mapping(z, labels), labels, truncation))
+
+
+@torch.no_grad()
+def decided_labels(pack: Pack, n: int, *, seed: int) -> dict[str, np.ndarray]:
+    """Label -> bool [n], which of the samples of seeds ``seed, seed + 1, ...`` their latents decided to have.
+
+    Empty for a pack whose mapping network decides nothing.
+    """
+    config = pack.generator.config
+    z = z_for_seeds(range(seed, seed + n), config.z_dim).to(pack.device)
+    decisions = pack.generator.mapping.entering(z)[:, config.z_dim - len(config.gates) :] > 0
+    return dict(zip(config.gates, decisions.T.cpu().numpy(), strict=True))
 
 
 def truncated(pack: Pack, w: Tensor, labels: Tensor, truncation: float) -> Tensor:

@@ -105,12 +105,13 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         with autocast():
             sides = (False, True) if train.data.may_mirror else (False,)
             all_codes = [over_pictures(lambda x: encoder(x).mean(1), train.images, mirrored=side) for side in sides]
+        gated = train.labels[:, [train.attributes.index(name) for name in row.generator.gates]]
         mapping_schedule = schedule.share(shares["mapping"])
         figures = fit_mapping(
             model.generator,
             torch.cat(all_codes),
             labels.repeat(len(sides), 1),
-            torch.from_numpy(train.labels[:, : row.generator.gate_count]).float().repeat(len(sides), 1),
+            torch.from_numpy(gated).float().repeat(len(sides), 1),
             schedule=mapping_schedule,
             run=training,
             arguments=arguments,

@@ -12,7 +12,7 @@ from engines.core.rng import z_for_seeds
 from engines.evaluation.judges import samples
 from engines.generators.labels import labels_for_seeds
 from engines.packs.registry import open_pack
-from engines.packs.samples import label_of, sampled_codes
+from engines.packs.samples import decided_labels, label_of, sampled_codes
 from engines.packs.write import write_component
 from engines.training.statistics import latent_statistics
 from tests.tiny_pack import TINY_CLASSES, build_tiny_pack
@@ -40,6 +40,10 @@ def test_classes_that_are_not_there_are_named(class_pack, classes, message):
 def test_a_pack_without_classes_has_none_to_choose(tiny_pack):
     with pytest.raises(OptionError, match="pack tiny has no classes"):
         api.surprise(tiny_pack, 0, classes="ball")
+
+
+def test_latents_without_gates_decide_nothing(tiny_pack):
+    assert decided_labels(tiny_pack, 3, seed=0) == {}
 
 
 def test_a_seed_gives_one_picture_in_the_facade_and_in_batches(class_pack):

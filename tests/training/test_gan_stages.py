@@ -128,7 +128,7 @@ def test_the_mapping_gets_the_gates_of_its_labels(tmp_path, monkeypatch):
     monkeypatch.setattr("engines.training.mapping_fit._BATCH", 256)
     monkeypatch.setattr("engines.training.code_flow._BATCH", 256)
     monkeypatch.setattr("engines.training.gate_fit._STEPS", 300)
-    generator = Generator(dataclasses.replace(_CONFIG, gate_count=1, mapping_width=64), seed=1)
+    generator = Generator(dataclasses.replace(_CONFIG, gates=("Side",), mapping_width=64), seed=1)
     draw = torch_generator(5)
     yes = torch.rand(4000, generator=draw) < 0.25
     codes = torch.randn(4000, 8, generator=draw) * torch.linspace(0.1, 0.8, 8)

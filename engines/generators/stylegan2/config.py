@@ -36,9 +36,9 @@ class StyleGAN2Config:
     on both sides of 0, where the kink of the activation is hard to learn."""
     mapping_width: int | None = None
     """Width of the mapping's hidden layers; None for `w_dim`, as in published networks."""
-    gate_count: int = 0
-    """How many of the last coordinates of z each decide a yes or no (:mod:`engines.generators.stylegan2.label_gates`);
-    published networks have none, and neither have those with classes."""
+    gates: tuple[str, ...] = ()
+    """Labels that the last coordinates of z decide, one each (:mod:`engines.generators.stylegan2.label_gates`); published
+    networks have none, and neither have those with classes."""
     minibatch_group: int = 4
     """Largest group of the discriminator's minibatch standard deviation."""
 
@@ -47,10 +47,12 @@ class StyleGAN2Config:
             _require_count(name, getattr(self, name), least=1)
         if self.mapping_width is not None:
             _require_count("mapping_width", self.mapping_width, least=1)
-        for name in ("class_count", "gate_count"):
-            _require_count(name, getattr(self, name), least=0)
-        if self.gate_count >= self.z_dim or (self.gate_count and self.class_count):
-            raise ValueError(f"gate_count must be below z_dim, and 0 with classes, got {self.gate_count}")
+        _require_count("class_count", self.class_count, least=0)
+        if not isinstance(self.gates, (list, tuple)) or not all(isinstance(name, str) for name in self.gates):
+            raise ValueError(f"gates must be names of labels, got {self.gates!r}")
+        object.__setattr__(self, "gates", tuple(self.gates))
+        if len(self.gates) >= self.z_dim or (self.gates and self.class_count):
+            raise ValueError(f"gates must be fewer than z_dim, and none with classes, got {len(self.gates)}")
         if self.resolution < 2 * LOWEST_RESOLUTION_PX or self.resolution & (self.resolution - 1):
             raise ValueError(f"resolution must be a power of two from 8 up, got {self.resolution}")
         if self.conv_clamp is not None and not self.conv_clamp > 0:
@@ -75,6 +77,7 @@ class StyleGAN2Config:
     def to_json(self) -> dict[str, Any]:
         """A dict that :meth:`from_json` reads back; resolutions become strings, as JSON keys must be."""
         values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        values["gates"] = list(self.gates)
         values["channels"] = {str(resolution): count for resolution, count in self.channels.items()}
         return values
 

@@ -35,7 +35,7 @@ class Generator(nn.Module):
             class_count=config.class_count,
             width=config.mapping_width,
             linear_w=config.linear_w,
-            gate_count=config.gate_count,
+            gate_count=len(config.gates),
             draw=draw,
         )
 

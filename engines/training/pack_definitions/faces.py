@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
+from engines.data.faces.attributes import ATTRIBUTES
 from engines.encoders.w_plus import EncoderConfig
 from engines.generators.stylegan2 import StyleGAN2Config
 from engines.training.pack_definitions.definition import PackDefinition, slider
@@ -74,7 +75,7 @@ FACES = PackDefinition(
         channels={4: 192, 8: 192, 16: 112, 32: 64, 64: 32, 128: 16},
         mapping_width=512,
         linear_w=True,
-        gate_count=len(_ATTRIBUTES),
+        gates=ATTRIBUTES,
     ),
     discriminator=StyleGAN2Config(
         resolution=128,
