@@ -112,9 +112,16 @@ def run_family(
         data=f"{train.origin}; {name} with {recipe}",
         data_licence=train.data_licence,
         metrics=metrics,
+        initialised_from=_earlier_edits(pack, FAMILIES[name].kind, set(family.attributes) - set(material.attributes)),
     )
     write_component(pack_folder(arguments), FAMILIES[name].kind, family, family.config_json(), source, half=True)
     return {"run": str(training.folder), "best": str(pack_folder(arguments)), "metrics": metrics}
+
+
+def _earlier_edits(pack: Pack, kind: str, kept: set[str]) -> str:
+    """Where the edits of the `kept` attributes come from, which this run left as they were; empty where there are none."""
+    earlier = pack.manifest.components.get(kind)
+    return f"the other edits, by `{earlier.provenance.command}`" if kept and earlier else ""
 
 
 def gather(

@@ -106,3 +106,14 @@ def test_networks_of_objects_go_on_from_the_packs_weights(trained, tmp_path):
     assert source.initialised_from.startswith("the class predictor of the pack's weights")
     # Two small steps from there; fresh weights would lie as far away as the weights are large.
     assert 0 < float((pack.class_predictor.output.weight - before).norm()) < 0.5 * float(before.norm())
+
+
+def test_edits_that_stay_keep_the_command_that_made_them(trained, tmp_path):
+    first = open_pack("creatures").manifest.components["edit_maps"].provenance
+    assert first.initialised_from == ""
+    words = ("--pictures", "60", "--steps", "2", "--batch", "16", "--run", str(tmp_path / "run"))
+    _run(lw, *words, "--attributes", "Dark_Color")
+    pack = open_pack("creatures")
+    assert set(pack.edit_maps.attributes) == {"Large", "Dark_Color"}
+    source = pack.manifest.components["edit_maps"].provenance
+    assert source.initialised_from == f"the other edits, by `{first.command}`"
