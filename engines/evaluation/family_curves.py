@@ -9,16 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from engines.core.rng import numpy_generator
 from engines.evaluation.edit_verdicts import Edit, Sources, other_attributes
 from engines.evaluation.judges import Judges
-from engines.evaluation.metrics import attribute_preservation, squared_difference
+from engines.evaluation.metrics import attribute_preservation, bootstrap_counts, squared_difference
 
 __all__ = [
     "MEASURES",
@@ -116,20 +114,14 @@ def means_over_edits(values: np.ndarray, *, seed: int, resamples: int = _RESAMPL
     The first one is that of all people, the others are bootstrap means over people; the same seed and number of people
     draw the same people for any values.
     """
-    weights = _drawn_people(values.shape[1], seed, resamples)
+    people = values.shape[1]
+    weights = np.vstack([np.ones(people), bootstrap_counts(people, seed, resamples)])  # [1 + R, P]
     judged = np.isfinite(values)
     with np.errstate(divide="ignore", invalid="ignore"):
         per_edit = (weights @ np.where(judged, values, 0).T) / (weights @ judged.T)  # [1 + R, E]
     there = np.isfinite(per_edit)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(there, per_edit, 0).sum(axis=1) / there.sum(axis=1)
-
-
-@lru_cache(maxsize=2)
-def _drawn_people(people: int, seed: int, resamples: int) -> np.ndarray:
-    """How often each of P people counts, [1 + R, P]: once, then as drawn. A report asks for the same thousands of times."""
-    counts = numpy_generator(seed).multinomial(people, np.full(people, 1 / people), size=resamples)
-    return np.vstack([np.ones(people), counts])
 
 
 def best_match(curve: EditCurve) -> int:

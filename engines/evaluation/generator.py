@@ -62,17 +62,15 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     generated = samples(pack, arguments.n, seed=arguments.seed, labels=_labels(pack, held_out.classes))
     setting.stage("Measuring features", 0, 3)
     features = [judges.features(x) for x in (generated, real, train[: arguments.n])]
-    setting.stage("Measuring reconstructions", 0, 1)
-    remade = {}
+    figures = closeness(*features)
     if pack.has("encoder"):
-        remade = _reconstructions_closeness(judges, train[: arguments.n], features[1], floor_of=features[2])
+        setting.stage("Measuring reconstructions", 0, 1)
+        figures |= _reconstruction_ratios(judges, train[: arguments.n], features[1], floor=figures["fd_between_real_sets"])
     setting.stage("Measuring path lengths", 0, 1)
     lengths = path_length(pack, arguments.path_samples, seed=arguments.seed)
     nearest, distances = _nearest_in_thumbnails(generated, train[:train_count])
     held_out_distances = _nearest_in_thumbnails(real, train[:train_count])[1]
-    figures = {
-        **closeness(*features),
-        **remade,
+    figures |= {
         "path_length_mean": float(np.mean(lengths)),
         "nearest_train_ratio": float(np.median(distances[:, 0]) / np.median(held_out_distances[:, 0])),
         "n": arguments.n,
@@ -109,16 +107,13 @@ def closeness(generated: np.ndarray, real: np.ndarray, train: np.ndarray) -> dic
     }
 
 
-def _reconstructions_closeness(
-    judges: Judges, train: np.ndarray, real: np.ndarray, *, floor_of: np.ndarray
-) -> dict[str, float]:
+def _reconstruction_ratios(judges: Judges, train: np.ndarray, real: np.ndarray, *, floor: float) -> dict[str, float]:
     """The Fréchet ratios of training pictures [n, R, R, 3] that the encoder and the synthesis network made again.
 
-    real, floor_of: features [n, F] of held-out and of those training pictures.
+    real: features [n, F] of held-out pictures; floor: the distance between two real sets.
     """
     codes = judges.codes(train)
     with_one_w = np.repeat(codes.mean(axis=1, keepdims=True), codes.shape[1], axis=1)
-    floor = frechet_distance(floor_of, real)
     made = {"fd_ratio_reconstructions": codes, "fd_ratio_one_w": with_one_w}
     return {name: frechet_distance(judges.features(judges.pictures(w)), real) / floor for name, w in made.items()}
 

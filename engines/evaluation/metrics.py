@@ -6,6 +6,7 @@ Rates come as one value per picture, not as their mean: the caller averages, and
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
@@ -15,6 +16,7 @@ from engines.core.rng import numpy_generator
 __all__ = [
     "attribute_preservation",
     "balanced_accuracy",
+    "bootstrap_counts",
     "bootstrap_interval",
     "calibration_error",
     "frechet_distance",
@@ -84,12 +86,20 @@ def calibration_error(probabilities: np.ndarray, labels: np.ndarray, *, bins: in
     return float(np.abs(gaps).sum() / len(probabilities))
 
 
+@lru_cache(maxsize=2)
+def bootstrap_counts(n: int, seed: int, resamples: int) -> np.ndarray:
+    """How often each of n values is drawn in each resample, [resamples, n], read-only: reports ask for the same many times."""
+    counts = numpy_generator(seed).multinomial(n, np.full(n, 1 / n), size=resamples).astype(np.float64)
+    counts.setflags(write=False)
+    return counts
+
+
 def bootstrap_interval(values: np.ndarray, *, seed: int, level: float = 0.95, resamples: int = 1000) -> tuple[float, float]:
     """Percentile bootstrap interval (Efron 1979) of the mean of `values` [n]; (NaN, NaN) for none."""
     values = np.asarray(values, np.float64)
     if not len(values):
         return float("nan"), float("nan")
-    counts = numpy_generator(seed).multinomial(len(values), np.full(len(values), 1 / len(values)), size=resamples)
+    counts = bootstrap_counts(len(values), seed, resamples)
     low, high = np.quantile(counts @ values / len(values), [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
@@ -116,7 +126,7 @@ def rate_ratio(
     The interval is a paired percentile bootstrap: both rates are taken over the same pictures. NaN for no try or no base hit.
     """
     counts = np.stack([np.asarray(values, np.float64) for values in (hits, tries, base_hits, base_tries)], axis=1)
-    weights = numpy_generator(seed).multinomial(len(counts), np.full(len(counts), 1 / len(counts)), size=resamples)
+    weights = bootstrap_counts(len(counts), seed, resamples)
     with np.errstate(divide="ignore", invalid="ignore"):
         sums = np.vstack([counts.sum(axis=0), weights @ counts])  # [1 + resamples, 4]
         ratios = (sums[:, 0] / sums[:, 1]) / (sums[:, 2] / sums[:, 3])

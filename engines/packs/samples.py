@@ -56,7 +56,7 @@ def decided_labels(pack: Pack, n: int, *, seed: int) -> dict[str, np.ndarray]:
     Empty for a pack whose mapping network decides nothing.
     """
     config = pack.generator.config
-    z = z_for_seeds(range(seed, seed + n), config.z_dim).to(pack.device)
+    z = z_for_seeds(list(range(seed, seed + n)), config.z_dim).to(pack.device)
     decisions = pack.generator.mapping.entering(z)[:, config.z_dim - len(config.gates) :] > 0
     return dict(zip(config.gates, decisions.T.cpu().numpy(), strict=True))
 
