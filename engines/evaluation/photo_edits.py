@@ -38,7 +38,7 @@ _MARGIN = 0.3
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common_arguments(parser, n=1)
     parser.add_argument("--method", default="encoder-refine", metavar="M", help="inversion method (default encoder-refine)")
-    parser.add_argument("--steps", type=int, default=40, help="budget of methods that optimise, per photograph (default 40)")
+    parser.add_argument("--steps", type=int, default=100, help="budget of methods that optimise, per photograph (default 100)")
     parser.add_argument(
         "--edits", default=_USUAL, metavar="A=ALPHA,…", help=f"the edits to show, each on its own (default {_USUAL})"
     )

@@ -1,7 +1,8 @@
 """Puts an edit back into the photo it came from, in one of two ways.
 
 As a difference (:func:`paste_back`): what the edit changes in the reconstruction is added, so every detail stays that the
-photo has and the crop has not. No edit is no difference: it gives the photo back bit for bit.
+photo has and the crop has not. No edit is no difference: it gives the photo back bit for bit. What an edit replaces
+altogether need not shine through: :mod:`engines.imaging.repaint`.
 
 As a picture (:func:`paste_blended`): the generator's picture takes the photo's place, without a seam. What is seen is what
 the generator painted, however far the reconstruction is from the photo.
@@ -15,6 +16,7 @@ from torch.nn import functional
 
 from engines.imaging.align import Alignment
 from engines.imaging.poisson import poisson_blend
+from engines.imaging.smooth_step import smooth_step
 
 __all__ = ["Rectangle", "paste_back", "paste_blended", "pasted_region"]
 
@@ -141,7 +143,7 @@ def _share(
             # Distances to the two edges across this axis, in pixels of the crop or the frame.
             place = (np.float32(along_y) * y + np.float32(shift))[:, None] + np.float32(along_x) * x
             np.minimum(share, np.minimum(place - low, high - place) / fade, out=share)
-    return _smooth_step(torch.from_numpy(share)).numpy()
+    return smooth_step(torch.from_numpy(share)).numpy()
 
 
 def _difference(reconstruction: np.ndarray, edited: np.ndarray) -> torch.Tensor:
@@ -150,16 +152,10 @@ def _difference(reconstruction: np.ndarray, edited: np.ndarray) -> torch.Tensor:
     size = levels.shape[-1]
     # 5 x 5 mean of the largest channel's change; the border is left out of the count.
     around = functional.avg_pool2d(levels.abs().amax(dim=1, keepdim=True), 5, stride=1, padding=2, count_include_pad=False)
-    levels = levels * _smooth_step((around - _UNTOUCHED_LEVELS) / (_EDITED_LEVELS - _UNTOUCHED_LEVELS))
+    levels = levels * smooth_step((around - _UNTOUCHED_LEVELS) / (_EDITED_LEVELS - _UNTOUCHED_LEVELS))
     inside = torch.arange(size, dtype=torch.float32)
-    inside = _smooth_step(torch.minimum(inside, inside.flip(0)) / max(1.0, _FEATHER * size))
+    inside = smooth_step(torch.minimum(inside, inside.flip(0)) / max(1.0, _FEATHER * size))
     return levels * inside * inside[:, None]
-
-
-def _smooth_step(t: torch.Tensor) -> torch.Tensor:
-    """3 t^2 - 2 t^3 of t clamped to [0, 1]: no kink at either end."""
-    t = t.clamp(0, 1)
-    return t * t * (3 - 2 * t)
 
 
 def _picture_box(difference: torch.Tensor, alignment: Alignment, width: int, height: int) -> tuple[int, int, int, int] | None:

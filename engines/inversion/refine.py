@@ -1,12 +1,14 @@
-"""Method ``encoder-refine``: Adam on the W+ codes, started from the iterated encoder, kept near its manifold.
+"""Method ``encoder-refine``: Adam on the W+ codes, started from the iterated encoder, kept where codes of real pictures lie.
 
 Image2StyleGAN (Abdal et al. 2019) and the projection of Karras et al. 2020 optimise codes freely; codes that fit well may
 then lie where no edit map was trained, and edits break the picture. So the loss has a prior, and the step a metric:
 
-    minimise  L(G(w)) + near * d(w - w_E) + typical * d(w - mean),     w = w_E + A x,   A A^T = covariance of the codes
+    minimise  L(G(w)) + typical * d(w - mean),     w = w_E + A x,   A A^T = covariance of the codes
 
-with w_E the encoder's codes, d the Mahalanobis distance under the pack's W+ statistics, and Adam on x: a step goes the
-further, the more codes differ in that direction. Warm-up, then a cosine to zero over whichever budget ends first.
+with w_E the encoder's codes, d the squared Mahalanobis distance under the pack's W+ statistics, and Adam on x: a step goes
+the further, the more codes differ in that direction. Warm-up, then a cosine to zero over whichever budget ends first.
+
+The distance is from the mean code, not from w_E: of a photograph, which the encoder never learned from, w_E itself is far out.
 """
 
 from __future__ import annotations
@@ -40,8 +42,8 @@ DEFAULT_STEPS = 100
 
 LEARNING_RATE = 0.05
 BETAS = (0.9, 0.95)
-NEAR_WEIGHT = 0.005
-TYPICAL_WEIGHT = 0.001
+TYPICAL_WEIGHT = 0.4
+"""On pack faces up to this weight the error hardly rises, and edits of photographs work from ever smaller strengths on."""
 _STAGE = "Refining"
 
 
@@ -131,8 +133,7 @@ class _Refinement:
         with gradients():
             w_plus = self._origin + self._prior.unwhitened(self._x)
             image = synthesise(self._models, w_plus)
-            near, typical = self._x.square().mean(), self._prior.distance(w_plus)
-            loss = self._objective(image) + NEAR_WEIGHT * near + TYPICAL_WEIGHT * typical
+            loss = self._objective(image) + TYPICAL_WEIGHT * self._prior.distance(w_plus)
             (self._x.grad,) = torch.autograd.grad(loss.sum(), [self._x])
             self._optimiser.param_groups[0]["lr"] = learning_rate
             self._optimiser.step()

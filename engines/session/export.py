@@ -11,15 +11,16 @@ from engines.core.errors import OptionError
 from engines.imaging.align import Alignment
 from engines.imaging.convert import to_tensor, to_uint8
 from engines.imaging.paste import Rectangle, paste_back, paste_blended
+from engines.imaging.repaint import before_edit
 from engines.inversion.result import Inversion
 from engines.inversion.transforms import Transform
 
 __all__ = ["BLENDS", "Blend", "exported", "framed_crop"]
 
 Blend = Literal["detail", "poisson", "mixed"]
-"""How an edit goes back into its photo. ``detail``: the photo with what the edit changes added, every detail kept. ``poisson``:
-the generator's picture in the photo's place, blended without a seam. ``mixed``: the same with the photo's gradients wherever
-they are steeper."""
+"""How an edit goes back into its photo. ``detail``: the photo with what the edit changes added, its own detail kept but where
+the edit paints anew. ``poisson``: the generator's picture in the photo's place, blended without a seam. ``mixed``: the same
+with the photo's gradients wherever they are steeper."""
 BLENDS: tuple[Blend, ...] = get_args(Blend)
 _ROOM = 0.1
 """Of a moved object's size, on each side of it."""
@@ -48,8 +49,9 @@ def exported(
     transform = _transform(inversion)
     to_frame = transform.matrix(inversion.resolution)
     if blend == "detail":
-        reconstruction, edited = (_in_the_photos_light(picture, transform) for picture in (inversion.reconstruction, image))
-        return paste_back(pixels, alignment.then(to_frame), reconstruction, edited)
+        seen = (framed_crop(inversion), inversion.reconstruction, image)
+        crop, reconstruction, edited = (_in_the_photos_light(picture, transform) for picture in seen)
+        return paste_back(pixels, alignment.then(to_frame), before_edit(crop, reconstruction, edited), edited)
     picture = _in_the_photos_light(image, transform)
     mask = inversion.mask if moved_box is None else _grown(inversion.mask, moved_box, to_frame)
     return paste_blended(pixels, alignment, picture, to_frame=to_frame, mask=mask, mixed=blend == "mixed")

@@ -16,6 +16,7 @@ from engines.inversion import refine
 from engines.inversion.methods import METHODS
 from engines.inversion.objective import ImageObjective
 from engines.inversion.options import InversionOptions
+from engines.inversion.prior import REST_SHARE
 
 
 @pytest.fixture
@@ -131,13 +132,21 @@ def test_a_time_budget_is_kept_to_one_step(tiny_pack, crop, monkeypatch):
     assert 1 <= inversion.steps == len(durations_sec) <= 7
 
 
-def test_refining_refuses_to_leave_the_codes_it_knows(tiny_pack, crop, monkeypatch):
-    def distance(weight: float) -> float:
-        monkeypatch.setattr(refine, "NEAR_WEIGHT", weight)
-        start, refined = (_result(tiny_pack, crop, "encoder-refine", steps=steps).w_plus for steps in (1, 40))
-        return float(np.square(refined - start).sum())
+def test_refining_refuses_to_leave_the_codes_of_real_pictures(tiny_pack, crop, monkeypatch):
+    """The distance as a linear system has it: d^T (F^T F + s^2 I)^-1 d by Woodbury's identity, in float64."""
+    statistics = tiny_pack.statistics
+    mean, factors = statistics["w_plus_mean"].double(), statistics["w_plus_factors"].double()
+    rest = REST_SHARE * float(factors.square().sum()) / mean.numel()
 
-    assert distance(1000.0) < 0.1 * distance(0.0)
+    def distance(weight: float) -> float:
+        monkeypatch.setattr(refine, "TYPICAL_WEIGHT", weight)
+        change = torch.tensor(_result(tiny_pack, crop, "encoder-refine", steps=40).w_plus).double() - mean
+        along = factors @ change.flatten()
+        inside = torch.linalg.solve(factors @ factors.T + rest * torch.eye(len(factors)), along)
+        return float(change.square().sum() - along @ inside) / (rest * mean.numel())
+
+    free, held = distance(0.0), distance(1000.0)
+    assert held < 0.1 * free
 
 
 def test_previews_come_three_times_a_second_and_get_better(tiny_pack, crop, monkeypatch):
