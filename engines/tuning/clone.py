@@ -31,7 +31,7 @@ from engines.tuning.run import Look, Recipe, Task, tune
 
 __all__ = ["Cloner", "clone_recipe", "run"]
 
-LEARNING_RATE, GLOBAL_RATE = 0.04, 0.02
+LEARNING_RATE, GLOBAL_RATE = 0.06, 0.03
 """For weights that start at unit scale, as all of an equalised generator do."""
 PIXEL_WEIGHT = 100.0
 """Of the mean squared error, 1 being that of the pyramid's distance."""

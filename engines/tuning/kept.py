@@ -27,7 +27,7 @@ DECIDING_OPTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """Method -> the options that its result depends on; two runs that differ in others share an entry."""
 _PLACING = ("transform", "space", "encoder_start", "class_search", "pixel_loss")
 _USED_IF_THERE = ("edit_maps", "class_predictor", "training_sample")
-_REVISION = 2
+_REVISION = 3
 """Of the tuning methods: what an older one left is not found any more."""
 _FOUND, _WAITING = "Found from an earlier visit", "Waiting for another tuning to this picture"
 _POLL_SEC = 0.1

@@ -35,8 +35,12 @@ SETTLED = f"""() => {{ const image = document.querySelector('{RESULT}');
   return image.getAttribute('aria-busy') === 'false' && Boolean(image.dataset.shown); }}"""
 
 
-def choose_method(page: Any, method: str) -> None:
+def choose_method(page: Any, method: str, seconds: str | None = None) -> None:
+    """seconds: the run's time limit; far more than a test takes, where it has to meet the run at work."""
     page.get_by_label("Inversion method").select_option(method)
+    if seconds is not None:
+        page.get_by_text("More options").click()
+        page.get_by_label("Time limit").fill(seconds)
 
 
 def open_picture(page: Any, data: bytes | Path, name: str = "me.png") -> None:

@@ -16,14 +16,8 @@ from tests.ui.driver import choose_method, facts, open_picture, painted, press_i
 pytestmark = pytest.mark.browser
 
 
-def choose_clone(page: Any, seconds: str) -> None:
-    choose_method(page, "clone")
-    page.get_by_text("More options").click()
-    page.get_by_label("Time limit").fill(seconds)
-
-
 def clone(page: Any, photo: Path | bytes, seconds: str = "1") -> None:
-    choose_clone(page, seconds)
+    choose_method(page, "clone", seconds)
     open_picture(page, photo)
     settle(page)
 
@@ -36,7 +30,7 @@ def test_a_clone_shows_its_progress_and_keeps_the_best_when_cancelled(page: Any,
     open_picture(page, photo)
     settle(page)
     by_encoder, plain = mse(page), painted(page)
-    choose_clone(page, "60")
+    choose_method(page, "clone", "60")
     press_invert(page)
     bar, preview = page.get_by_role("progressbar"), page.get_by_alt_text("Preview while the inversion runs")
     page.get_by_text(re.compile(r"Clon\w+.*, step \d+.* · \d+\.\d s · loss \d")).wait_for()
@@ -84,7 +78,7 @@ def test_two_users_have_a_generator_each(new_page: Callable[..., Any], photo: Pa
     other_photo = pictures.png(pictures.face()[:, ::-1])
     users = new_page(), new_page()
     for user, picture in zip(users, (photo, other_photo), strict=True):
-        choose_clone(user, "1.5")
+        choose_method(user, "clone", "1.5")
         open_picture(user, picture)
     for user in users:
         settle(user)

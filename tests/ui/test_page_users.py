@@ -97,7 +97,7 @@ def test_an_example_is_opened_by_one_press(page: Any):
 
 
 def test_cancel_ends_an_inversion_and_the_page_goes_on(page: Any, photo: Path):
-    choose_method(page, "encoder-refine")
+    choose_method(page, "encoder-refine", "60")
     open_picture(page, photo)
     page.get_by_role("progressbar").wait_for()
     page.get_by_role("button", name="Cancel").click()
@@ -109,7 +109,7 @@ def test_cancel_ends_an_inversion_and_the_page_goes_on(page: Any, photo: Path):
 
 
 def test_a_second_upload_during_an_inversion_wins(page: Any, photo: Path):
-    choose_method(page, "encoder-refine")
+    choose_method(page, "encoder-refine", "60")
     open_picture(page, photo)
     page.get_by_role("progressbar").wait_for()
     choose_method(page, "encoder")
