@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -23,6 +24,7 @@ from engines.core.atomic import replacing, write_json, write_text
 __all__ = ["Provenance", "ReportFolder", "flat", "markdown_table", "plain", "split_differences"]
 
 _DIGITS = 6
+_LARGEST_PNG_PIXELS = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -69,13 +71,21 @@ class ReportFolder:
         write_text(self.folder / f"{name}.csv", _csv([{**plain(row), **asdict(self.provenance)} for row in rows]))
 
     def picture(self, name: str, pixels: np.ndarray, caption: str) -> Path:
-        """Saves uint8 RGB [H, W, 3] as ``<name>.png`` (the provenance in its text chunks) and shows it in the report."""
-        path = self.folder / f"{name}.png"
-        information = PngInfo()
-        for key, value in asdict(self.provenance).items():
-            information.add_text(key, str(value))
-        with replacing(path) as temporary:
-            Image.fromarray(pixels).save(temporary, pnginfo=information)
+        """Saves uint8 RGB [H, W, 3] as ``<name>.png`` and shows it in the report; sheets of many pictures as ``<name>.jpg``.
+
+        The provenance is in the text chunks of a PNG, and in the comment of a JPEG.
+        """
+        image, source = Image.fromarray(pixels), {key: str(value) for key, value in asdict(self.provenance).items()}
+        if image.width * image.height > _LARGEST_PNG_PIXELS:
+            path = self.folder / f"{name}.jpg"
+            with replacing(path) as temporary:
+                image.save(temporary, quality=92, subsampling=0, optimize=True, comment=json.dumps(source))
+        else:
+            path, information = self.folder / f"{name}.png", PngInfo()
+            for key, value in source.items():
+                information.add_text(key, value)
+            with replacing(path) as temporary:
+                image.save(temporary, pnginfo=information)
         self._parts.append(f"![{caption}]({path.name})\n\n{caption}")
         return path
 

@@ -50,6 +50,17 @@ def test_every_file_names_command_seed_pack_and_weights(tmp_path: Path):
     }
 
 
+def test_a_sheet_of_many_pictures_is_a_jpeg_that_names_them_too(tmp_path: Path):
+    y, x = np.mgrid[0:1500, 0:1400]
+    sheet = np.stack([x % 256, y % 256, (x + y) // 12 % 256], axis=-1).astype(np.uint8)
+    path = ReportFolder(tmp_path, "A title", SOURCE).picture("sheet", sheet, "A sheet.")
+    assert path.name == "sheet.jpg"
+    image = Image.open(path)
+    assert json.loads(image.info["comment"])["command"] == SOURCE.command
+    # Half of the pixels are beside no edge: there it shows what the sheet shows.
+    assert np.median(np.abs(np.asarray(image).astype(int) - sheet)) <= 2
+
+
 def test_table_columns_are_the_keys_and_missing_cells_are_empty(tmp_path: Path):
     _write(tmp_path)
     first, second = csv.DictReader((tmp_path / "table.csv").open(encoding="utf-8"))
