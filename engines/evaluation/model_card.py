@@ -27,8 +27,8 @@ __all__ = ["HELP", "Result", "add_arguments", "read_results", "render_card", "ru
 
 HELP = "writes the pack's MODEL_CARD.md from its manifest and from the reports of the other evaluations"
 
-_REPORTS = ("generator", "inversion", "predictors", "edits", "regularity", "digits", "projection")
-_OPTIONAL = ("regularity",)
+_REPORTS = ("generator", "inversion", "predictors", "edits", "families", "regularity", "digits", "projection")
+_OPTIONAL = ("families", "regularity")
 """Shown where they have been measured, and not missed."""
 
 _WEAK_ACCURACY = 0.8
@@ -91,8 +91,11 @@ def read_results(folder: Path, pack_id: str) -> dict[str, Result]:
         # Harder pictures are another question; the card's tables begin with the pack's own kind of picture.
         if source["pack"] != pack_id or _of_harder_pictures(words) or what not in _REPORTS:
             continue
+        # `evaluate edits` answers two questions: how good the pack's edits are, and how families compare.
+        what = "families" if what == "edits" and "--families" in words else what
         if what in found:
-            raise OptionError(f"--results {folder}: two reports of `evaluate {what}` on pack {pack_id}; keep one.")
+            kind = "edits --families" if what == "families" else what
+            raise OptionError(f"--results {folder}: two reports of `evaluate {kind}` on pack {pack_id}; keep one.")
         found[what] = result
     return {what: found[what] for what in _REPORTS if what in found}
 
@@ -199,6 +202,14 @@ def _edit_rows(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
     return rows
 
 
+def _family_rows(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Means over ten strengths from d to 2d."""
+    keys = ("d", "target_change", "target_change_interval", "attribute_preservation", "attribute_preservation_interval")
+    keys += ("identity", "best_distance", "unedited_distance")
+    compared = {family: row["over_strengths"] for family, row in figures["mean"]["both"].items()}
+    return [{"family": family, **{key: row.get(key) for key in keys}} for family, row in compared.items()]
+
+
 def _regularity_rows(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
     keys = ("mse", "layer_spread", "target_change", "attribute_preservation", "counterfactual_distance", "unedited_distance")
     return [{"point": name, **{key: row.get(key) for key in (*keys, "n")}} for name, row in figures["points"].items()]
@@ -220,6 +231,7 @@ _TABLES = {
     "inversion": _inversion_rows,
     "predictors": _predictor_rows,
     "edits": _edit_rows,
+    "families": _family_rows,
     "regularity": _regularity_rows,
     "digits": _step_rows,
     "projection": _projection_rows,

@@ -107,6 +107,20 @@ def test_two_reports_of_one_kind_are_refused(tiny_pack, results):
         model_card.read_results(results, "tiny")
 
 
+def test_a_comparison_of_families_is_a_report_of_its_own(tiny_pack, results):
+    """Beside the report of the pack's edits it is shown too, and does not stand in for it."""
+    over = {"d": 0.4, "target_change": 0.7, "target_change_interval": [0.6, 0.8], "best_distance": 0.0123}
+    rows = {"LW": {"n": 7, "over_strengths": over}, "LT": {"n": 7, "over_strengths": {**over, "target_change": 0.3}}}
+    _result(results / "f", "edits", {"mean": {"both": rows}}, weights="x", extra=" --families LW,LT")
+    found = model_card.read_results(results, "tiny")
+    assert "--families" not in found["edits"].command
+    text = model_card.render_card(tiny_pack, found)
+    section = text[text.index("### Families") : text.index("## Limits")]
+    assert "| LW | 0.400 | 0.700 | 0.600 to 0.800 |" in section and "| LT | 0.400 | 0.300 |" in section
+    (results / "b" / "result.json").unlink()
+    assert "edits" not in model_card.read_results(results, "tiny")
+
+
 @pytest.mark.parametrize("command", ["train lw --name Hat", "benchmark lw"])
 def test_reports_of_other_commands_are_not_for_the_card(tmp_path, command):
     source = {"command": f"python -m engines {command} --pack tiny --seed 0", "seed": 0, "pack": "tiny", "weights": "x"}
