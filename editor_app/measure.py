@@ -124,9 +124,7 @@ def main(argv: list[str] | None = None) -> int:
             _measure_edits(page, options.moves, "photo", figures)
             if _tune(page):
                 _measure_edits(page, options.moves, "tuned", figures)
-            page.get_by_role("button", name="Surprise me").click()
-            page.wait_for_function("() => window.lwe.state.phase === 'working'")
-            page.wait_for_function(_SETTLED)
+            _press(page, "Surprise me")
             _measure_edits(page, options.moves, "crop", figures)
         browser.close()
     sys.stdout.write(json.dumps(figures) + "\n")
@@ -174,8 +172,13 @@ def _invert_many(page: Any, photo: Path, count: int) -> None:
     page.locator("input[type=file]").set_input_files(str(photo))
     page.wait_for_function("() => ['ready', 'choose'].includes(window.lwe.state.phase)")
     for _ in range(count - 1):
-        page.get_by_role("button", name="Invert").click()
-        page.wait_for_function("() => window.lwe.state.phase === 'ready'")
+        _press(page, "Invert")
+
+
+def _press(page: Any, button: str) -> None:
+    """Presses a button that starts a job, and waits for its result: from the press on the page is at work, however shortly."""
+    page.get_by_role("button", name=button).click()
+    page.wait_for_function("() => window.lwe.state.phase === 'ready'")
     page.wait_for_function(_SETTLED)
 
 
@@ -189,9 +192,7 @@ def _tune(page: Any) -> bool:
     page.get_by_label("Time limit").fill("3")
     page.get_by_text("More options").click()
     page.get_by_role("button", name="Reset all").click()
-    page.get_by_role("button", name="Invert").click()
-    page.wait_for_function("() => window.lwe.state.phase === 'ready'")
-    page.wait_for_function(_SETTLED)
+    _press(page, "Invert")
     return True
 
 
