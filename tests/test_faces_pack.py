@@ -78,7 +78,7 @@ def test_glasses_come_and_go_on_a_photograph(pack, astronaut):
     picture, inversion = astronaut
     before = api.render(pack, inversion, {})
     assert before.attributes["Eyeglasses"] < 0.5
-    with_glasses = api.render(pack, inversion, {"Eyeglasses": 1.5})
+    with_glasses = api.render(pack, inversion, {"Eyeglasses": 1.0})
     assert with_glasses.attributes["Eyeglasses"] > 0.5
     readings = {reading.id: reading for reading in api.report(pack, inversion, with_glasses)}
     assert readings["Eyeglasses"].changed

@@ -29,7 +29,7 @@ from engines.tuning.whitening import whitening_of
 
 __all__ = ["PIVOT_STEPS", "TARGET_MSE", "Look", "Recipe", "Task", "Tuner", "tune"]
 
-PIVOT_STEPS = 100
+PIVOT_STEPS = refine.DEFAULT_STEPS
 """Steps of encoder-refine for the codes: they bring most of what codes can; what is left is what the weights are tuned for."""
 PIVOT_SHARE = 0.2
 """The codes' share of a budget in seconds or evaluations."""
