@@ -25,6 +25,7 @@ class FamilyRow:
 _ROWS = (
     FamilyRow("LW", "edit_maps", "Latent Wasserstein"),
     FamilyRow("LW*", "edits_lw_star", "Latent Wasserstein without attribute cost and weights"),
+    FamilyRow("LW-affine", "edits_lw_affine", "Latent Wasserstein by affine maps, where LW's have a hidden layer"),
     FamilyRow("LT", "edits_lt", "Latent Transformer"),
     FamilyRow("LT*", "edits_lt_star", "Latent Transformer without regularisation"),
     FamilyRow("InterFaceGAN", "edits_interfacegan", "InterFaceGAN: normal of a linear classifier"),

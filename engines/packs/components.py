@@ -90,8 +90,9 @@ def _steering(config: Mapping[str, Any]) -> nn.Module:
 
 def _edit_maps(config: Mapping[str, Any]) -> nn.Module:
     from engines.editing.edit_maps import EditMaps
+    from engines.editing.mlp_maps import MlpMaps
 
-    return EditMaps.from_config(config)
+    return (MlpMaps if "hidden" in config else EditMaps).from_config(dict(config))
 
 
 def _shared_maps(config: Mapping[str, Any]) -> nn.Module:
@@ -121,6 +122,7 @@ _ROWS = (
     ComponentKind("steering", made_by="steering", required=False, build=_steering),
     ComponentKind("edit_maps", made_by="lw", required=True, build=_edit_maps),
     ComponentKind("edits_lw_star", made_by="lw --star", required=False, build=_edit_maps),
+    ComponentKind("edits_lw_affine", made_by="lw --affine", required=False, build=_edit_maps),
     ComponentKind("edits_lt", made_by="lt", required=False, build=_shared_maps),
     ComponentKind("edits_lt_star", made_by="lt --star", required=False, build=_shared_maps),
     ComponentKind("edits_interfacegan", made_by="interfacegan", required=False, build=_shared_maps),

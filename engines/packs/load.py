@@ -23,6 +23,7 @@ from engines.packs.manifest import MANIFEST_NAME, Component, Manifest
 if TYPE_CHECKING:
     from engines.editing.edit_maps import EditMaps
     from engines.editing.family import EditFamily
+    from engines.editing.mlp_maps import MlpMaps
     from engines.editing.steering import Steering
     from engines.encoders.w_plus import WPlusEncoder
     from engines.generators.stylegan2 import Discriminator, Generator
@@ -138,7 +139,7 @@ class Pack:
         return self._get("steering")
 
     @property
-    def edit_maps(self) -> EditMaps:
+    def edit_maps(self) -> EditMaps | MlpMaps:
         return self._get("edit_maps")
 
     @property

@@ -21,6 +21,7 @@ from engines.core.errors import OptionError
 from engines.core.progress import ProgressCallback
 from engines.editing.edit_maps import DIRECTIONS, EditMaps
 from engines.editing.families import DEFAULT_FAMILY
+from engines.editing.mlp_maps import MlpMaps
 from engines.packs.load import Pack
 from engines.training.codes import CodeSet
 from engines.training.family_run import Material, add_family_arguments, fit_family, gather, run_family
@@ -93,6 +94,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--components", type=int, default=None, help=components)
     moved = f"principal components changed, 0: a free matrix a layer (default {plain.map_components}; 0 with --paper)"
     add("--map-components", type=int, default=None, help=moved)
+    hidden = f"hidden units of a map beside its affine part, 0 for the paper's affine map (default {plain.hidden})"
+    add("--hidden", type=int, default=plain.hidden, help=hidden)
     add("--whitening", type=float, default=plain.whitening, help="0 to 1, how far the components' variances are made equal")
     add("--blur", type=float, default=plain.blur, help="entropic scale in units of the codes' spread")
     add("--input-noise", type=float, default=None, help=f"noise on the map's input in deviations (default {plain.input_noise})")
@@ -104,13 +107,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--calm", type=float, default=None, help=calm)
     add("--stay", type=float, default=plain.stay, help=f"weight of the mean squared change of codes (default {plain.stay:g})")
     add("--paper", action="store_true", help="the printed setting: free maps, whole codes, no start or calm, unscaled costs")
-    add("--star", action="store_true", help="LW*, a family of its own: no attribute cost, uniform weights")
+    beside = parser.add_mutually_exclusive_group()
+    beside.add_argument("--star", action="store_true", help="LW*, a family of its own: no attribute cost, uniform weights")
+    beside.add_argument("--affine", action="store_true", help="LW-affine, a family of its own beside an LW with hidden units")
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Fits and calibrates the maps one after the other; writes the family LW, or with --star LW*."""
+    """Fits and calibrates the maps one after the other; writes the family LW, with --star LW*, with --affine LW-affine."""
     recipe = recipe_of(arguments)
-    family = "LW*" if arguments.star else DEFAULT_FAMILY
+    family = "LW*" if arguments.star else "LW-affine" if arguments.affine else DEFAULT_FAMILY
     return run_family(arguments, family, asdict(recipe), lambda material: TransportFit(material, recipe, family=family))
 
 
@@ -126,7 +131,7 @@ def train_maps(
     progress: ProgressCallback,
     minutes: float | None = None,
     family: str = DEFAULT_FAMILY,
-) -> tuple[EditMaps, dict[str, dict[str, Any]]]:
+) -> tuple[EditMaps | MlpMaps, dict[str, dict[str, Any]]]:
     """Maps of the `chosen` attributes, in both directions, and their figures by ``attribute/direction``.
 
     The pack gives generator, image predictor and latent classifier, and the present maps of attributes not chosen of `family`.
@@ -170,16 +175,20 @@ class TransportFit:
         self._space = space or self._recipes_space()
         self._classifier = Columns(classifier or pack.latent_classifier, train.attributes)
 
-    def start(self) -> EditMaps:
-        chosen, rank = self._material.attributes, self.recipe.options.rank
-        if self._family is not None:
-            return _starting_maps(self._material.pack, self._family, self._material.train, self._mean, rank, chosen)
-        maps = EditMaps(chosen, *self._mean.shape, rank).requires_grad_(False)
-        maps.mean.copy_(self._mean)
+    def start(self) -> EditMaps | MlpMaps:
+        """Maps that change nothing, and of attributes that are not trained the pack's present ones."""
+        chosen, options = self._material.attributes, self.recipe.options
+        if self._family is None:
+            return _untrained(options, chosen, self._mean, self._factors)
+        pack, train = self._material.pack, self._material.train
+        names = [name for name in pack.manifest.mapped if name in train.attributes]
+        maps = _untrained(options, names, self._mean, self._factors)
+        if not set(names) <= set(chosen) and self._family in pack.families:
+            _take_over(maps, pack.family(self._family))
         return maps
 
     def fit(
-        self, family: EditMaps, attribute: str, deadline: float | None, report: Callable[[int, float], None]
+        self, family: EditMaps | MlpMaps, attribute: str, deadline: float | None, report: Callable[[int, float], None]
     ) -> dict[str, Any]:
         """Both maps of an attribute; the first gets half of the time that is left."""
         figures: dict[str, Any] = {}
@@ -265,11 +274,16 @@ def recipe_of(arguments: argparse.Namespace) -> Recipe:
         blur=arguments.blur,
         input_noise=choice(arguments.input_noise, 0.0, plain.input_noise),
         map_components=choice(arguments.map_components, 0, plain.map_components),
+        hidden=arguments.hidden,
         calm=choice(arguments.calm, 0.0, plain.calm),
         stay=arguments.stay,
         shift_rate=choice(arguments.shift_rate, 1.0, plain.shift_rate),
         own_units=not printed,
     )
+    if options.hidden < 0 or (options.hidden and not options.map_components):
+        raise OptionError(f"--hidden {options.hidden}: hidden units, 0 or more, listen to --map-components of 1 or more.")
+    if options.hidden and arguments.affine:
+        raise OptionError("--affine: an affine map has no --hidden units.")
     if 0 < options.map_components < options.rank:
         raise OptionError(f"--rank {options.rank}: a map of {options.map_components} components has no larger rank.")
     weight_by: int | tuple[str, ...]
@@ -295,27 +309,36 @@ def _pair(text: str) -> tuple[str, float]:
         raise OptionError(f"--preservation-of takes ATTRIBUTE=NUMBER, got {text!r}") from None
 
 
-def _starting_maps(pack: Pack, family: str, train: CodeSet, mean: Tensor, rank: int, chosen: Sequence[str]) -> EditMaps:
-    """The pack's present maps, so that those of attributes not trained stay; fresh ones where there are none of this rank."""
-    names = [name for name in pack.manifest.mapped if name in train.attributes]
-    maps = EditMaps(names, *mean.shape, rank).requires_grad_(False)
+def _untrained(options: LwOptions, attributes: Sequence[str], mean: Tensor, factors: Tensor) -> EditMaps | MlpMaps:
+    if options.hidden:
+        components = min(options.map_components, len(factors))
+        bent = MlpMaps(attributes, *mean.shape, components=components, hidden=options.hidden).requires_grad_(False)
+        bent.set_coordinates(mean, factors)
+        return bent
+    maps = EditMaps(attributes, *mean.shape, options.rank).requires_grad_(False)
     maps.mean.copy_(mean)
-    if set(names) <= set(chosen) or family not in pack.families:
-        return maps
-    present: Any = pack.family(family)
-    if (present.attributes, present.rank) != (maps.attributes, maps.rank):
-        raise OptionError(
-            f"The pack's edit maps have rank {present.rank} and maps for {', '.join(present.attributes)}; "
-            f"to train some of them use --rank {present.rank} and the same attributes, or train all."
-        )
-    maps.load_state_dict(present.state_dict())
     return maps
 
 
-def _store(maps: EditMaps, attribute: str, direction: str, fitted: FittedMap) -> None:
+def _take_over(maps: EditMaps | MlpMaps, present: Any) -> None:
+    """The `present` maps of a pack. Raises OptionError where they have another form than `maps`."""
+    same = present.config_json() == maps.config_json()
+    if same and isinstance(maps, MlpMaps):
+        # Stored in half precision. The training of one attribute speaks of the axes of all.
+        same = torch.allclose(present.axes, maps.axes, atol=2e-3)
+    if not same:
+        shape = {name: value for name, value in present.config_json().items() if name != "attributes"}
+        raise OptionError(
+            f"The pack's edit maps have {shape} and maps for {', '.join(present.attributes)}; to train some of them use the "
+            "same --rank, --hidden, --map-components, --pictures and attributes, or train all."
+        )
+    maps.load_state_dict(present.state_dict())
+
+
+def _store(maps: EditMaps | MlpMaps, attribute: str, direction: str, fitted: FittedMap) -> None:
     place = maps.attributes.index(attribute), DIRECTIONS.index(direction)
-    for parameter, value in ((maps.left, fitted.left), (maps.right, fitted.right), (maps.bias, fitted.bias)):
-        parameter.data[place] = value
+    for name, value in fitted.parameters.items():
+        getattr(maps, name).data[place] = value
 
 
 def _clouds(codes: CodeSet, k: int, direction: str, by: np.ndarray, weighting: str) -> tuple[Cloud, Cloud, Weights]:

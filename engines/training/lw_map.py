@@ -16,10 +16,11 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from engines.core.rng import numpy_generator, torch_generator
 from engines.losses.sinkhorn import attribute_features, sinkhorn_divergence
+from engines.training.map_forms import FreeForm, MapForm, MlpForm, SharedForm
 
 __all__ = ["Cloud", "CodeSpace", "FittedMap", "LwOptions", "TransportSpace", "fit_map"]
 
@@ -40,6 +41,8 @@ class LwOptions:
     """Inner size of the finished map's layers."""
     map_components: int = 12
     """Leading principal components that the map reads and changes; 0 is a free matrix for every layer, as in the paper."""
+    hidden: int = 0
+    """Hidden units beside the affine part (:mod:`engines.editing.mlp_maps`); 0 for the paper's affine map."""
     components: int = 16
     """Leading principal components in which codes are compared; 0 compares the codes themselves."""
     whitening: float = 0.5
@@ -83,11 +86,10 @@ class Cloud:
 
 @dataclass(frozen=True)
 class FittedMap:
-    """The parameters of one map, in the layout of :class:`engines.editing.edit_maps.EditMaps`, and how they came about."""
+    """One map, and how it came about."""
 
-    left: Tensor
-    right: Tensor
-    bias: Tensor
+    parameters: dict[str, Tensor]
+    """Its part of every parameter of the family that holds it, without the axes for attribute and direction."""
     steps: int
     best_step: int
     initial_loss: float
@@ -135,71 +137,6 @@ class TransportSpace:
         return (flat if self._projection is None else flat @ self._projection) / self.unit
 
 
-class _SharedMap(nn.Module):
-    """An affine map in the codes' leading principal coordinates, which every layer applies to itself.
-
-    A code's standardised coordinates s [r] are read from one layer alone, by least squares (A_l), changed by one matrix M that
-    all layers share, and written back along the part of the principal axes that lies in that layer (V_l):
-
-        H(w)_l = ((w_l - mean_l) A_l - c_l) M V_l + shift_l + beta V_l
-
-    c is the sources' mean, so that M says only how codes are changed differently, and shift + beta V what happens to all.
-    With r^2 + r numbers to learn instead of 2 L D r the map cannot follow single samples, and all layers tell one story.
-    """
-
-    def __init__(self, mean: Tensor, factors: Tensor, centre: Tensor, shift: Tensor) -> None:
-        """factors: the r leading rows of the code statistics [r, L, D], axes times deviations; centre, shift: [L, D]."""
-        super().__init__()
-        count = len(factors)
-        per_layer = factors.transpose(0, 1)  # [L, r, D]
-        # A_l = F^T (F F^T + ridge)^-1: a layer may show some coordinates hardly at all, and must not blow up what it shows.
-        gram = per_layer @ per_layer.transpose(1, 2)  # [L, r, r]
-        ridge = 1e-3 * gram.diagonal(dim1=1, dim2=2).mean(1)[:, None, None] * torch.eye(count)
-        self.mean, self.shift, self.axes = mean, shift, per_layer
-        inverse = torch.cholesky_inverse(torch.linalg.cholesky((gram + ridge).double())).float()
-        self.read = per_layer.transpose(1, 2) @ inverse  # [L, D, r]
-        self.centre = (centre - mean)[:, None] @ self.read  # [L, 1, r]
-        self.matrix = nn.Parameter(torch.zeros(count, count))
-        self.beta = nn.Parameter(torch.zeros(count))
-
-    def forward(self, codes: Tensor) -> Tensor:
-        """H(codes) [n, L, D]."""
-        coordinates = (codes - self.mean).transpose(0, 1) @ self.read - self.centre  # [L, n, r]
-        return ((coordinates @ self.matrix + self.beta) @ self.axes).transpose(0, 1) + self.shift
-
-    @torch.no_grad()
-    def factored(self, rank: int) -> tuple[Tensor, Tensor, Tensor]:
-        """left [L, D, rank], right [L, rank, D] and bias [L, D]: M is cut to its `rank` largest singular values."""
-        u, singular, v = torch.linalg.svd(self.matrix)
-        root = singular[:rank].sqrt()
-        # Cut after the mean was taken out, so that the mean change stays what was fitted.
-        left, right = u[:, :rank] * root, (root[:, None] * v[:rank]) @ self.axes
-        bias = self.beta @ self.axes + self.shift - (self.centre @ left @ right).squeeze(1)
-        return self.read @ left, right, bias
-
-
-class _FreeMap(nn.Module):
-    """H(w)_l = (w_l - mean_l) W_l + shift_l + b_l with a matrix of its own for every layer, the map of the paper in W+."""
-
-    def __init__(self, mean: Tensor, shift: Tensor) -> None:
-        super().__init__()
-        layers, dim = mean.shape
-        self.mean, self.shift = mean, shift
-        self.matrix = nn.Parameter(torch.zeros(layers, dim, dim))
-        self.beta = nn.Parameter(torch.zeros(layers, dim))
-
-    def forward(self, codes: Tensor) -> Tensor:
-        """H(codes) [n, L, D]."""
-        return ((codes - self.mean).transpose(0, 1) @ self.matrix).transpose(0, 1) + self.shift + self.beta
-
-    @torch.no_grad()
-    def factored(self, rank: int) -> tuple[Tensor, Tensor, Tensor]:
-        """left [L, D, rank], right [L, rank, D] and bias [L, D]: every W_l is cut to its `rank` largest singular values."""
-        u, singular, v = torch.linalg.svd(self.matrix, full_matrices=False)
-        root = singular[:, :rank].sqrt()
-        return u[:, :, :rank] * root[:, None], root[:, :, None] * v[:, :rank], self.shift + self.beta
-
-
 def fit_map(
     source: Cloud,
     target: Cloud,
@@ -215,7 +152,7 @@ def fit_map(
     deadline: float | None = None,
     report: Callable[[int, float], None] = lambda step, loss: None,
 ) -> FittedMap:
-    """The affine map that moves `source` to `target` and keeps what `relevance` [K] weighs.
+    """The map that moves `source` to `target` and keeps what `relevance` [K] weighs.
 
     held_out: source and target for early stopping, which is on the whole loss; without it they are only reported on.
     shift: [L, D], the change that the map starts at.
@@ -225,25 +162,23 @@ def fit_map(
     report: hears the step and its held-out loss at every check.
     """
     weights = torch.from_numpy(relevance).float()
-    centre = source.mean()
-    affine: _SharedMap | _FreeMap
-    if options.map_components:
-        affine = _SharedMap(space.mean, factors[: options.map_components].view(-1, *centre.shape), centre, shift)
-    else:
-        affine = _FreeMap(space.mean, shift)
+    form = _form(options, space.mean, factors, source, shift, seed)
     variance = float(factors.square().sum())
     noise_scale = options.input_noise * (variance / space.mean.numel()) ** 0.5
     attribute_unit = _attribute_unit(classifier, source, weights)
     # A cost in the codes' own unit, times the unit squared, is the cost of the codes as they are.
     edit_weight = 1.0 if options.own_units else float(space.unit) ** 2
     keep_weight = options.preservation * (1.0 if options.own_units else float(attribute_unit) ** 2)
-    rates = {affine.matrix: options.learning_rate, affine.beta: options.learning_rate * options.shift_rate}
-    optimiser = torch.optim.Adam([{"params": [parameter], "lr": rate} for parameter, rate in rates.items()])
+    optimiser = torch.optim.Adam(
+        {"params": [p], "lr": options.learning_rate * (options.shift_rate if p is form.beta else 1.0)}
+        for p in form.parameters()
+        if p.requires_grad
+    )
 
     def loss_of(x: Cloud, y: Cloud, noise: Tensor | None, goal: Tensor | None = None) -> Tensor:
         """goal: the coordinates of y, where they are known."""
         seen = x.codes if noise is None else x.codes + noise_scale * noise
-        change = affine(seen)
+        change = form(seen)
         moved = x.codes + change
         points = space(moved)
         loss = edit_weight * _divergence(points, space(y.codes) if goal is None else goal, x.weights, y.weights, options.blur)
@@ -272,7 +207,7 @@ def fit_map(
             initial_loss = held_out_loss if step == 0 else initial_loss
             if held_out_loss < best_loss or not options.early_stopping:
                 best_loss, best_step = held_out_loss, step
-                best = copy.deepcopy(affine.state_dict())
+                best = copy.deepcopy(form.state_dict())
             elif step - best_step >= options.patience_checks * options.check_steps:
                 break
         if step == options.steps or (deadline is not None and time.monotonic() > deadline):
@@ -285,10 +220,19 @@ def fit_map(
         optimiser.step()
         step += 1
     if options.early_stopping:
-        affine.load_state_dict(best)
+        form.load_state_dict(best)
     else:
         best_step = step
-    return FittedMap(*affine.factored(options.rank), step, best_step, initial_loss, best_loss)
+    return FittedMap(form.stored(options.rank), step, best_step, initial_loss, best_loss)
+
+
+def _form(options: LwOptions, mean: Tensor, factors: Tensor, source: Cloud, shift: Tensor, seed: int) -> MapForm:
+    kept = factors[: options.map_components]
+    if options.hidden:
+        return MlpForm(mean, kept, shift, hidden=options.hidden, seed=seed)
+    if options.map_components:
+        return SharedForm(mean, kept.view(-1, *mean.shape), source.mean(), shift)
+    return FreeForm(mean, shift)
 
 
 def _divergence(x: Tensor, y: Tensor, x_weights: np.ndarray, y_weights: np.ndarray, blur: float) -> Tensor:

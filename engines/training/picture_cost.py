@@ -21,6 +21,7 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from engines.predictors.perceptual import PerceptualNetwork
+from engines.training.common import autocast
 
 __all__ = ["PictureSpace", "cell_features", "fit_picture_space"]
 
@@ -72,7 +73,8 @@ class PictureSpace:
         return (phi - self._centre) / self._scale
 
     def _phi(self, codes: Tensor) -> Tensor:
-        return cell_features(self._network, self._pictures(codes).clamp(-1, 1), self._cells)
+        with autocast():
+            return cell_features(self._network, self._pictures(codes).clamp(-1, 1), self._cells)
 
 
 @torch.no_grad()

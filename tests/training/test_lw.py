@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,10 @@ import pytest
 import torch
 
 from engines.core.errors import OptionError
+from engines.core.paths import PACKS_VARIABLE
 from engines.core.rng import torch_generator
+from engines.packs.registry import open_pack
+from engines.packs.write import write_component
 from engines.training.calibration import answers
 from engines.training.codes import CodeSet
 from engines.training.lw import Recipe, add_arguments, recipe_of, train_maps
@@ -82,8 +86,32 @@ def test_a_resumed_run_gives_the_maps_of_an_uninterrupted_one(tiny_pack, tmp_pat
 
 def test_another_rank_cannot_be_mixed_in(tiny_pack, tmp_path):
     recipe = replace(RECIPE, options=replace(RECIPE.options, rank=2))
-    with pytest.raises(OptionError, match="use --rank 4"):
+    with pytest.raises(OptionError, match="'rank': 4"):
         _train(tiny_pack, tmp_path, ["Smiling"], recipe=recipe)
+
+
+def test_maps_with_a_hidden_layer_are_stored_read_and_not_mixed_with_others(tiny_pack, tiny_packs_dir, tmp_path, monkeypatch):
+    recipe = replace(RECIPE, options=replace(RECIPE.options, hidden=8))
+    with pytest.raises(OptionError, match="'rank': 4"):
+        _train(tiny_pack, tmp_path / "one", ["Smiling"], recipe=recipe)
+    maps, figures = _train(tiny_pack, tmp_path / "all", list(tiny_pack.edit_maps.attributes), recipe=recipe)
+    assert all(row["loss_best"] < row["loss_first"] or row["best_step"] == 0 for row in figures.values())
+    folder = tmp_path / "packs" / "tiny"
+    shutil.copytree(tiny_packs_dir / "tiny", folder)
+    monkeypatch.setenv(PACKS_VARIABLE, str(folder.parent))
+    source = tiny_pack.manifest.to_json()["components"]["edit_maps"]["provenance"]
+    write_component(folder, "edit_maps", maps, maps.config_json(), source, half=True)
+    pack, codes = open_pack("tiny"), _code_set(tiny_pack, 20, 3).codes
+    torch.testing.assert_close(pack.edit_maps.edit(codes, {"Male": 1.0}), maps.edit(codes, {"Male": 1.0}), atol=0.02, rtol=0.02)
+    again, _ = _train(pack, tmp_path / "again", ["Smiling"], recipe=recipe)
+    k = again.attributes.index("Male")
+    assert torch.equal(again.outwards[k], pack.edit_maps.outwards[k])
+    with pytest.raises(OptionError, match="'hidden': 8"):
+        _train(pack, tmp_path / "other", ["Smiling"])
+    with pytest.raises(OptionError, match="--map-components of 1 or more"):
+        _parsed("--hidden", "4", "--map-components", "0", "--rank", "1")
+    with pytest.raises(OptionError, match="no --hidden units"):
+        _parsed("--hidden", "4", "--affine")
 
 
 def test_a_constant_attribute_cannot_be_learned(tiny_pack, tmp_path):

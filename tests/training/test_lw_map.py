@@ -11,6 +11,8 @@ from scipy.optimize import linear_sum_assignment
 from torch import nn
 
 from engines.core.rng import numpy_generator
+from engines.editing.edit_maps import EditMaps
+from engines.editing.mlp_maps import MlpMaps
 from engines.training.lw_map import Cloud, LwOptions, TransportSpace, fit_map
 from engines.training.sample_weights import relevance, sample_weights
 from engines.training.statistics import latent_statistics
@@ -72,9 +74,14 @@ def _fit(
     )
     new, labels = _planted(800, seed=3, together=0.5)
     lacks = new[torch.from_numpy(~labels[:, 0])]
-    centred = (lacks - space.mean).transpose(0, 1)
-    change = (centred @ fitted.left @ fitted.right).transpose(0, 1) + fitted.bias
+    change = _changes(fitted.parameters, lacks, space.mean)
     return fitted, change.mean(0).numpy(), change
+
+
+def _changes(parameters: dict[str, torch.Tensor], codes: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
+    """What an affine map does to codes, [n, L, D]."""
+    centred = (codes - mean).transpose(0, 1)
+    return (centred @ parameters["left"] @ parameters["right"]).transpose(0, 1) + parameters["bias"]
 
 
 @pytest.mark.parametrize(
@@ -167,9 +174,9 @@ def test_without_early_stopping_all_steps_are_made_and_the_last_map_is_kept():
     options = replace(OPTIONS, learning_rate=0.5, patience_checks=1)
     stopped, whole = _fit(options)[0], _fit(replace(options, early_stopping=False))[0]
     assert (whole.steps, whole.best_step) == (OPTIONS.steps, OPTIONS.steps)
-    assert not torch.equal(whole.bias, stopped.bias)
+    assert not torch.equal(whole.parameters["bias"], stopped.parameters["bias"])
     shorter = _fit(replace(options, early_stopping=False, steps=stopped.best_step))[0]
-    assert torch.equal(shorter.bias, stopped.bias), "the kept map is that of its step"
+    assert torch.equal(shorter.parameters["bias"], stopped.parameters["bias"]), "the kept map is that of its step"
 
 
 def test_codes_in_half_precision_give_the_map_of_their_rounded_values():
@@ -195,7 +202,9 @@ def test_codes_in_half_precision_give_the_map_of_their_rounded_values():
                 seed=0,
             )
         )
-    assert torch.equal(maps[0].bias, maps[1].bias) and torch.equal(maps[0].left, maps[1].left)
+    assert torch.equal(maps[0].parameters["bias"], maps[1].parameters["bias"]) and torch.equal(
+        maps[0].parameters["left"], maps[1].parameters["left"]
+    )
 
 
 def test_the_mean_of_a_cloud_is_weighted():
@@ -209,7 +218,9 @@ def test_the_mean_of_a_cloud_is_weighted():
 def test_a_seed_gives_the_same_map():
     options = replace(OPTIONS, steps=10)
     one, other = _fit(options)[0], _fit(options)[0]
-    assert torch.equal(one.bias, other.bias) and torch.equal(one.right, other.right)
+    assert torch.equal(one.parameters["bias"], other.parameters["bias"]) and torch.equal(
+        one.parameters["right"], other.parameters["right"]
+    )
 
 
 def test_transport_space_has_unit_spread_and_the_right_whitening():
@@ -222,3 +233,44 @@ def test_transport_space_has_unit_spread_and_the_right_whitening():
         if components:
             expected = factors.square().sum(1)[:components] ** (1 - whitening)
             torch.testing.assert_close(inside.var(0), expected / expected.sum(), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(("hidden", "least", "most"), [(0, 0.0, 0.7), (64, 0.95, 1.0)])
+def test_a_hidden_layer_chooses_between_two_empty_places(hidden, least, most):
+    """Codes tell which two of four places are taken, the target has three. An affine map cannot fill exactly one of the other
+    two everywhere: what it does to two complementary codes adds up to the same for every such pair."""
+
+    def codes(taken: int, seed: int) -> torch.Tensor:
+        draw = numpy_generator(seed, taken)
+        places = np.argsort(draw.random((1200, 4)), axis=1) < taken
+        return torch.from_numpy((places + 0.05 * draw.standard_normal((1200, 4))).astype(np.float32))[:, None]
+
+    sides = [[Cloud(codes(taken, seed), np.full(1200, 1 / 1200)) for taken in (2, 3)] for seed in (1, 2)]
+    statistics = latent_statistics(torch.zeros(4), torch.cat([side.codes for side in sides[0]]), rank=4)
+    mean, factors = statistics["w_plus_mean"], statistics["w_plus_factors"]
+    options = replace(OPTIONS, steps=200, learning_rate=0.02, map_components=4, hidden=hidden, blur=0.1, preservation=0.0)
+    fitted = fit_map(
+        *sides[0],
+        (sides[1][0], sides[1][1]),
+        shift=torch.zeros(1, 4),
+        space=TransportSpace(mean, factors, components=0, whitening=0.0),
+        factors=factors,
+        classifier=_Planted(),
+        relevance=np.zeros(2),
+        options=replace(options, calm=0.0, input_noise=0.0, early_stopping=False),
+        seed=0,
+    )
+    maps: EditMaps | MlpMaps
+    if hidden:
+        maps = MlpMaps(("Three",), 1, 4, components=4, hidden=hidden).requires_grad_(False)
+        maps.set_coordinates(mean, factors)
+    else:
+        maps = EditMaps(("Three",), 1, 4, 4).requires_grad_(False)
+        maps.mean.copy_(mean)
+    for name, value in fitted.parameters.items():
+        getattr(maps, name)[0, 0] = value
+    new = codes(2, 3)
+    moved = maps.edit(new, {"Three": 1.0})[:, 0]
+    taken = moved > 0.5
+    sure = ((moved - taken.float()).abs() < 0.3).all(1)
+    assert least <= (sure & (taken.sum(1) == 3)).float().mean() <= most

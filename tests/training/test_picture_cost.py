@@ -130,7 +130,7 @@ def test_a_map_through_pictures_leads_where_the_mean_shift_does_not():
         options=replace(options, shift_rate=1.0, learning_rate=0.05),
         seed=0,
     )
-    moved = source + (source - mean) @ fitted.left[0] @ fitted.right[0] + fitted.bias
+    moved = source + (source - mean) @ fitted.parameters["left"][0] @ fitted.parameters["right"][0] + fitted.parameters["bias"]
     assert (moved - source).mean().item() == pytest.approx(0.5, abs=0.1)
     by_mean = source + (target.mean(0) - source.mean(0))
     losses = [sinkhorn_divergence(space(x), space(target), blur=0.1).item() for x in (moved, by_mean)]
