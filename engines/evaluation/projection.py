@@ -76,15 +76,16 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     subjects = _subjects(setting, arguments.n)
     kept, seeds = _kept(setting, arguments), range(arguments.seed, arguments.seed + arguments.seeds)
     # A seed for all pictures before the next: what is there early is balanced.
-    runs = [Run(i, seed, case) for seed in seeds for i in range(len(subjects)) for case in (*main, *ablations)]
-    _run_missing(setting, kept, runs, subjects, share, arguments)
+    places = [(i, seed) for seed in seeds for i in range(len(subjects))]
+    run_of = {(*place, case): Run.of(place[0], case, place[1], seeds[0]) for place in places for case in (*main, *ablations)}
+    _run_missing(setting, kept, list(dict.fromkeys(run_of.values())), subjects, share, arguments)
     outcomes: dict[tuple[int, int], dict[str, Outcome]] = {}
     pictures: dict[tuple[Case, int], np.ndarray] = {}
-    for run in runs:
+    for (i, seed, case), run in run_of.items():
         if (found := kept.get(run.name)) is not None:
-            outcomes.setdefault((run.picture, run.seed), {})[run.case.key], picture = found
-            if run.seed == seeds[0]:
-                pictures[run.case, run.picture] = picture
+            outcomes.setdefault((i, seed), {})[case.key], picture = found
+            if seed == seeds[0]:
+                pictures[case, i] = picture
     table = Table.of(outcomes, [*main, *ablations], len(subjects), seeds)
     shown = {case: [pictures[case, i] for i in table.pictures[:_SHOWN]] for case in main}
     return write_projection_report(setting, table, subjects, main, ablations, shown, _detector_figures(subjects))

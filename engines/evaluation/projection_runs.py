@@ -26,6 +26,9 @@ from engines.predictors.boxes import box_overlap
 __all__ = ["Case", "Outcome", "Run", "Subject", "measured_outcome", "outcome_of", "put_back"]
 
 
+_FOLLOWING_GRADIENTS = ("adam", "lbfgs")
+
+
 @dataclass(frozen=True)
 class Case:
     """A way of projecting: a row of the table."""
@@ -36,6 +39,11 @@ class Case:
     """Whether the latent starts at the encoder's codes."""
     class_search: bool = True
     outside_weight: float = 0.3
+
+    @property
+    def draws(self) -> bool:
+        """Whether the seed has a say: gradients from the encoder's code, with no transform to search, always end alike."""
+        return self.method not in _FOLLOWING_GRADIENTS or self.transform != "none" or not self.encoder
 
     @property
     def key(self) -> str:
@@ -50,6 +58,11 @@ class Run(NamedTuple):
     picture: int
     seed: int
     case: Case
+
+    @classmethod
+    def of(cls, picture: int, case: Case, seed: int, first_seed: int) -> Run:
+        """That of a seed; where seeds have no say, the one run of the first seed counts for all."""
+        return cls(picture, seed if case.draws else first_seed, case)
 
     @property
     def name(self) -> str:

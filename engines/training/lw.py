@@ -88,6 +88,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--rank", type=int, default=plain.rank, help="inner size of every layer's matrix")
     add("--batch", type=int, default=plain.batch, help="most samples of a side in a step")
     add("--rate", type=float, default=None, help=f"Adam's learning rate (default {plain.learning_rate}; 0.001 with --paper)")
+    decay = f"learning rate at the last step as a share of that at the first (default {plain.decay:g})"
+    add("--decay", type=float, default=plain.decay, metavar="SHARE", help=decay)
     shift = f"learning rate of the shift as a share of the matrix's (default {plain.shift_rate}; 1 with --paper)"
     add("--shift-rate", type=float, default=None, help=shift)
     components = f"principal components compared, 0: whole codes (default {plain.components})"
@@ -275,11 +277,14 @@ def recipe_of(arguments: argparse.Namespace) -> Recipe:
         input_noise=choice(arguments.input_noise, 0.0, plain.input_noise),
         map_components=choice(arguments.map_components, 0, plain.map_components),
         hidden=arguments.hidden,
+        decay=arguments.decay,
         calm=choice(arguments.calm, 0.0, plain.calm),
         stay=arguments.stay,
         shift_rate=choice(arguments.shift_rate, 1.0, plain.shift_rate),
         own_units=not printed,
     )
+    if not 0 < options.decay <= 1:
+        raise OptionError(f"--decay {options.decay:g}: a share above 0, and 1 at most.")
     if options.hidden < 0 or (options.hidden and not options.map_components):
         raise OptionError(f"--hidden {options.hidden}: hidden units, 0 or more, listen to --map-components of 1 or more.")
     if options.hidden and arguments.affine:

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from engines.core.rng import numpy_generator, torch_generator
 from engines.losses.sinkhorn import attribute_features, sinkhorn_divergence
+from engines.training.common import set_learning_rate
 from engines.training.map_forms import FreeForm, MapForm, MlpForm, SharedForm
 
 __all__ = ["Cloud", "CodeSpace", "FittedMap", "LwOptions", "TransportSpace", "fit_map"]
@@ -58,6 +59,8 @@ class LwOptions:
     stay: float = 0.0
     """Weight of the mean squared change of a code, in units of the codes' variance: many changes paint the same picture, and a
     cost between pictures takes any of them."""
+    decay: float = 1.0
+    """Learning rates at the last step as a share of those at the first; on the way they fall by the same factor every step."""
     shift_rate: float = 0.1
     """Learning rate of the shift, as a share of the matrix's."""
     check_steps: int = 10
@@ -169,11 +172,8 @@ def fit_map(
     # A cost in the codes' own unit, times the unit squared, is the cost of the codes as they are.
     edit_weight = 1.0 if options.own_units else float(space.unit) ** 2
     keep_weight = options.preservation * (1.0 if options.own_units else float(attribute_unit) ** 2)
-    optimiser = torch.optim.Adam(
-        {"params": [p], "lr": options.learning_rate * (options.shift_rate if p is form.beta else 1.0)}
-        for p in form.parameters()
-        if p.requires_grad
-    )
+    moving = [p for p in form.parameters() if p.requires_grad]
+    optimiser = torch.optim.Adam({"params": [p], "rate_share": options.shift_rate if p is form.beta else 1.0} for p in moving)
 
     def loss_of(x: Cloud, y: Cloud, noise: Tensor | None, goal: Tensor | None = None) -> Tensor:
         """goal: the coordinates of y, where they are known."""
@@ -214,6 +214,7 @@ def fit_map(
             break
         x, y = batches.at(step)
         noise = torch.randn(x.codes.shape, generator=torch_generator(seed, 3, step)) if noise_scale else None
+        set_learning_rate(optimiser, options.learning_rate * options.decay ** (step / options.steps))
         loss = loss_of(x, y, noise)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()

@@ -102,6 +102,30 @@ def test_a_run_has_the_evaluations_and_the_mask_that_it_is_given(class_pack):
     assert other.l1 != outcome.l1
 
 
+def test_gradients_from_the_encoders_code_end_alike_and_run_once(class_pack, tmp_path, monkeypatch):
+    crop = samples(class_pack, 1, seed=3)[0]
+    subject = Subject(crop, (8, 8, 24, 24), (6, 6, 26, 26), "ball")
+
+    def outcome(case: Case, seed: int) -> Outcome:
+        return replace(outcome_of(class_pack, subject, case, seed=seed, evaluations=40, space="z")[0], seconds=0)
+
+    for method, transform, encoder, draws in (
+        ("adam", "none", True, False),
+        ("lbfgs", "none", True, False),
+        ("adam", "none", False, True),
+        ("adam", "spatial", True, True),
+        ("cma", "none", True, True),
+    ):
+        case = Case(method, transform, encoder=encoder)
+        assert case.draws == draws == (outcome(case, 1) != outcome(case, 2)), case
+    words = ("--seeds", "3", "--methods", "adam", "--transforms", "none", "--starts", "encoder", "--ablations", "none")
+    made = []
+    monkeypatch.setattr(projection, "outcome_of", lambda *a, **k: made.append(k["seed"]) or outcome_of(*a, **k))
+    result = _run(class_pack, tmp_path, monkeypatch, *words)
+    assert (result["rows"][0]["n"], result["rows"][0]["seeds"]) == (2, 3)
+    assert len(made) == 1 + 2, "one to warm up, then one a picture"
+
+
 # ---- what is kept ----
 
 
