@@ -16,7 +16,9 @@ import numpy as np
 import torch
 
 from engines.core.errors import OptionError
+from engines.editing.families import DEFAULT_FAMILY
 from engines.editing.family import EditFamily
+from engines.editing.mlp_maps import MlpMaps
 from engines.evaluation.edit_verdicts import Edit
 from engines.evaluation.judges import Judges
 from engines.evaluation.metrics import share_interval
@@ -33,6 +35,7 @@ STRENGTHS = tuple(0.25 * step for step in range(1, 17))
 """Where the latent classifier is asked, in units of the calibrated strength, weakest first."""
 _ALL = 0.99
 """Share of the pictures that counts as a target change of 100 %."""
+_DEFAULT_FAMILIES = ("LT", "LW-affine", "LW")
 _SHOWN = 8
 
 
@@ -89,7 +92,12 @@ class StepOutcome:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common_arguments(parser, n=2400)
-    parser.add_argument("--families", default=None, metavar="A,B", help="edit families (default: LT and LW, where there are)")
+    parser.add_argument(
+        "--families",
+        default=None,
+        metavar="A,B",
+        help=f"edit families (default: of {', '.join(_DEFAULT_FAMILIES)} those that there are)",
+    )
     parser.add_argument("--down", action="store_true", help="judge the way back, one level less, as well")
     parser.add_argument(
         "--alpha",
@@ -129,7 +137,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         grids.append((step, grid))
     report.table(rows)
     judge = pack.manifest.components["attribute_predictor"].provenance.data
-    report.text(f"{_EXPLANATION.strip()}\n\nThe image classifier learned from: {judge}.")
+    explanation = _EXPLANATION.strip().format(lw=_lw_in_words(families))
+    report.text(f"{explanation}\n\nThe image classifier learned from: {judge}.")
     for step, grid in grids:
         caption = (
             f"{step.start + 1} to {step.end + 1}: held-out pictures, reconstructions, then {', '.join(families)}; unselected."
@@ -228,7 +237,13 @@ def _families(names: str | None, pack: Pack) -> list[str]:
         raise OptionError(f"--pack {pack.id} has no ordered attribute, such as a number of digits: use evaluate edits.")
     if names is not None:
         return chosen_names("families", names, pack.families)
-    return [name for name in ("LT", "LW") if name in pack.families]
+    return [name for name in _DEFAULT_FAMILIES if name in pack.families]
+
+
+def _lw_in_words(families: dict[str, EditFamily]) -> str:
+    if isinstance(families.get(DEFAULT_FAMILY), MlpMaps):
+        return f"{DEFAULT_FAMILY}'s maps have a hidden layer here; the paper's are affine, as LW-affine's are."
+    return f"{DEFAULT_FAMILY}'s maps are affine, as the paper's." if DEFAULT_FAMILY in families else ""
 
 
 def _steps(pack: Pack, families: dict[str, EditFamily], *, down: bool) -> Iterator[Step]:
@@ -254,6 +269,6 @@ classifier, with the 95 % Wilson interval; `changed`: the same share of all pict
 `confirmed_at_1`: the same two at strength 1, what the slider's end does. `confirmed_at_weakest`: the same as `confirmed` where
 every picture is edited by the weakest strength that the latent classifier accepts for it alone, which favours nobody but asks
 whether the latent classifier's border is where the picture changes. The image classifier judges fairly only
-where it learned from real pictures alone. The paper (other data, generator and classifiers) has LT .32, .31, .64 and LW .90,
-.95, .99 for 1 to 2, 2 to 3 and 3 to 4.
+where it learned from real pictures alone. {lw} The paper (other data, generator and classifiers) has LT .32, .31, .64 and
+LW .90, .95, .99 for 1 to 2, 2 to 3 and 3 to 4.
 """

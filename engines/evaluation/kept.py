@@ -35,6 +35,11 @@ class Kept(Generic[Figures]):
     def __init__(self, folder: Path, figures: type[Figures]) -> None:
         self._folder, self._figures = folder, figures
 
+    @property
+    def made_with(self) -> str:
+        """Tells results apart by all that decides them besides their names."""
+        return self._folder.name
+
     def get(self, name: str) -> tuple[Figures, np.ndarray] | None:
         """Figures and picture uint8 [R, R, 3]; None for what is not there or damaged, and has to be made."""
         path = self._path(name)

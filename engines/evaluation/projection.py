@@ -2,14 +2,15 @@
 
 All methods get the same number of pictures from the generator, and search the same space with the same mask, that of the
 pack's box detector. Runs are kept in the data folder as they come, by the weights that take part, set, space and number of
-evaluations: a second call makes only those that are missing.
+evaluations, and their figures in the report: a second call makes only those that are missing.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
@@ -19,9 +20,10 @@ from engines.core.errors import OptionError
 from engines.data.registry import DATA_SETS, set_with_attributes
 from engines.evaluation.kept import Kept, kept_folder
 from engines.evaluation.picture_sets import chosen_names
-from engines.evaluation.projection_report import write_projection_report
+from engines.evaluation.projection_report import shown_cases, write_projection_report
 from engines.evaluation.projection_runs import Case, Outcome, Run, Subject, outcome_of
 from engines.evaluation.projection_table import Table
+from engines.evaluation.recorded_runs import read_runs, write_runs
 from engines.evaluation.setting import Setting, add_common_arguments
 from engines.evaluation.work_share import WorkShare, add_share_arguments
 from engines.inversion.objects import found_box
@@ -78,17 +80,28 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     # A seed for all pictures before the next: what is there early is balanced.
     places = [(i, seed) for seed in seeds for i in range(len(subjects))]
     run_of = {(*place, case): Run.of(place[0], case, place[1], seeds[0]) for place in places for case in (*main, *ablations)}
-    _run_missing(setting, kept, list(dict.fromkeys(run_of.values())), subjects, share, arguments)
+    if arguments.fresh:
+        for run in run_of.values():
+            if share.has(run.picture):
+                kept.forget(run.name)
+    recorded = {} if arguments.fresh else read_runs(Path(arguments.out), kept.made_with, Outcome)
+    _run_missing(setting, kept, recorded, list(dict.fromkeys(run_of.values())), subjects, share, arguments)
+    made = {run.name: found[0] for run in run_of.values() if (found := kept.get(run.name)) is not None}
+    known = recorded | made
     outcomes: dict[tuple[int, int], dict[str, Outcome]] = {}
-    pictures: dict[tuple[Case, int], np.ndarray] = {}
     for (i, seed, case), run in run_of.items():
-        if (found := kept.get(run.name)) is not None:
-            outcomes.setdefault((i, seed), {})[case.key], picture = found
-            if seed == seeds[0]:
-                pictures[case, i] = picture
+        if run.name in known:
+            outcomes.setdefault((i, seed), {})[case.key] = known[run.name]
     table = Table.of(outcomes, [*main, *ablations], len(subjects), seeds)
-    shown = {case: [pictures[case, i] for i in table.pictures[:_SHOWN]] for case in main}
-    return write_projection_report(setting, table, subjects, main, ablations, shown, _detector_figures(subjects))
+    shown = {case: [run_of[i, seeds[0], case] for i in table.pictures[:_SHOWN]] for case in shown_cases(main)}
+    # Of what another call had made the report keeps figures alone.
+    _run_missing(
+        setting, kept, {}, [run for runs in shown.values() for run in runs], subjects, WorkShare(1, 1, None), arguments
+    )
+    pictures = {case: [kept.get(run.name)[1] for run in runs] for case, runs in shown.items()}
+    report = setting.report("Projecting objects that lie anywhere")
+    write_runs(report.folder, setting.provenance, kept.made_with, known)
+    return write_projection_report(report, table, subjects, main, ablations, pictures, _detector_figures(subjects))
 
 
 def cases_of(arguments: argparse.Namespace, offered: Sequence[str], *, conditional: bool) -> tuple[list[Case], list[Case]]:
@@ -153,16 +166,13 @@ def _kept(setting: Setting, arguments: argparse.Namespace) -> Kept[Outcome]:
 def _run_missing(
     setting: Setting,
     kept: Kept[Outcome],
+    recorded: Mapping[str, Outcome],
     runs: Sequence[Run],
     subjects: Sequence[Subject],
     share: WorkShare,
     arguments: argparse.Namespace,
 ) -> None:
-    mine = [run for run in runs if share.has(run.picture)]
-    if arguments.fresh:
-        for run in mine:
-            kept.forget(run.name)
-    missing = [run for run in mine if kept.get(run.name) is None]
+    missing = [run for run in runs if share.has(run.picture) and run.name not in recorded and kept.get(run.name) is None]
     if missing:
         # The first run also reads weights and warms the allocator up: not part of the seconds that are reported.
         outcome_of(setting.pack, subjects[0], missing[0].case, seed=0, evaluations=1, space=arguments.space)

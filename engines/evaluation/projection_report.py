@@ -11,17 +11,23 @@ import numpy as np
 from engines.evaluation.projection_runs import Case, Subject
 from engines.evaluation.projection_table import Table
 from engines.evaluation.report import ReportFolder, flat
-from engines.evaluation.setting import Setting
 from engines.imaging.grids import picture_grid
 
-__all__ = ["write_projection_report"]
+__all__ = ["shown_cases", "write_projection_report"]
 
 _LEAST_PX = 128
 """Smaller pictures are enlarged on sheets, so that labels fit."""
 
 
+def shown_cases(main: Sequence[Case]) -> list[Case]:
+    """Those of which the sheets show pictures: all methods with the last transform and start, all transforms with the last
+    method and start."""
+    last = main[-1]
+    return [case for case in main if last in (replace(case, method=last.method), replace(case, transform=last.transform))]
+
+
 def write_projection_report(
-    setting: Setting,
+    report: ReportFolder,
     table: Table,
     subjects: Sequence[Subject],
     main: Sequence[Case],
@@ -31,9 +37,9 @@ def write_projection_report(
 ) -> dict[str, Any]:
     """Writes it; returns `rows`, `ablations` and `ratios` as in their tables, and the detector's figures.
 
-    pictures: of every case of the table, what was put back for the first of its pictures, uint8 [R, R, 3] each.
+    pictures: of every one of :func:`shown_cases`, what was put back for the first of its pictures, uint8 [R, R, 3] each.
     """
-    report, seed = setting.report("Projecting objects that lie anywhere"), setting.provenance.seed
+    seed = report.provenance.seed
     rows = [table.row(case, seed=seed) for case in main]
     report.table(rows)
     report.text(_EXPLANATION.format(**{name: f"{value:.3f}" for name, value in detector.items()}))

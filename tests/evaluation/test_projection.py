@@ -252,6 +252,26 @@ def test_what_was_measured_is_not_measured_again(class_pack, tmp_path, monkeypat
     assert more["rows"][0]["seeds"] == 2 and json.loads((tmp_path / "report" / "result.json").read_text())["result"] == more
 
 
+def test_a_later_call_goes_on_from_the_figures_in_the_report(class_pack, tmp_path, monkeypatch):
+    """Without the data folder: only what the sheets show, the first seed's pictures, is made again, with the same figures."""
+    words = ("--seeds", "3", "--methods", "adam", "--transforms", "none", "--starts", "mean", "--ablations", "none")
+    first = _run(class_pack, tmp_path, monkeypatch, *words)
+    rows = json.loads((tmp_path / "report" / "runs.json").read_text())["runs"]
+    assert len(rows) == 2 * 3
+    by_hand = np.mean([row[3] for row in rows])  # run, l1, l2, perceptual
+    assert first["rows"][0]["perceptual_mean"] == pytest.approx(by_hand, rel=1e-4)
+    shutil.rmtree(tmp_path / "data" / "evaluations")
+    made = []
+    monkeypatch.setattr(projection, "outcome_of", lambda *a, **k: made.append(k["seed"]) or outcome_of(*a, **k))
+    again = _run(class_pack, tmp_path, monkeypatch, *words)
+    assert made == [0, 0, 0], "one to warm up, then one a picture"
+    figures = ("l1_mean", "perceptual_best", "box_iou", "n", "seeds")
+    assert [again["rows"][0][name] for name in figures] == pytest.approx([first["rows"][0][name] for name in figures], rel=1e-4)
+    made.clear()
+    _run(class_pack, tmp_path, monkeypatch, *words, "--evaluations", "21")
+    assert len(made) == 1 + 2 * 3, "other settings are other runs"
+
+
 def test_what_takes_part_decides_what_is_known(class_packs_dir, tmp_path, monkeypatch):
     """New edit maps leave the runs alone; another place of the generator's objects does not."""
     folder = tmp_path / "packs" / "tiny"
