@@ -90,6 +90,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--rate", type=float, default=None, help=f"Adam's learning rate (default {plain.learning_rate}; 0.001 with --paper)")
     decay = f"learning rate at the last step as a share of that at the first (default {plain.decay:g})"
     add("--decay", type=float, default=plain.decay, metavar="SHARE", help=decay)
+    patience = (
+        f"checks of {plain.check_steps} steps without a smaller held-out loss that end a map (default {plain.patience_checks})"
+    )
+    add("--patience", type=int, default=plain.patience_checks, metavar="CHECKS", help=patience)
     shift = f"learning rate of the shift as a share of the matrix's (default {plain.shift_rate}; 1 with --paper)"
     add("--shift-rate", type=float, default=None, help=shift)
     components = f"principal components compared, 0: whole codes (default {plain.components})"
@@ -278,6 +282,7 @@ def recipe_of(arguments: argparse.Namespace) -> Recipe:
         map_components=choice(arguments.map_components, 0, plain.map_components),
         hidden=arguments.hidden,
         decay=arguments.decay,
+        patience_checks=arguments.patience,
         calm=choice(arguments.calm, 0.0, plain.calm),
         stay=arguments.stay,
         shift_rate=choice(arguments.shift_rate, 1.0, plain.shift_rate),
@@ -285,6 +290,8 @@ def recipe_of(arguments: argparse.Namespace) -> Recipe:
     )
     if not 0 < options.decay <= 1:
         raise OptionError(f"--decay {options.decay:g}: a share above 0, and 1 at most.")
+    if options.patience_checks < 1:
+        raise OptionError(f"--patience {options.patience_checks}: at least one check is needed.")
     if options.hidden < 0 or (options.hidden and not options.map_components):
         raise OptionError(f"--hidden {options.hidden}: hidden units, 0 or more, listen to --map-components of 1 or more.")
     if options.hidden and arguments.affine:

@@ -110,6 +110,10 @@ def test_maps_with_a_hidden_layer_are_stored_read_and_not_mixed_with_others(tiny
         _train(pack, tmp_path / "other", ["Smiling"])
     with pytest.raises(OptionError, match="--map-components of 1 or more"):
         _parsed("--hidden", "4", "--map-components", "0", "--rank", "1")
+    for words in (("--decay", "0"), ("--decay", "1.1"), ("--patience", "0")):
+        with pytest.raises(OptionError, match=words[0]):
+            _parsed(*words)
+    assert (_parsed("--decay", "0.2").options.decay, _parsed("--patience", "9").options.patience_checks) == (0.2, 9)
     with pytest.raises(OptionError, match="no --hidden units"):
         _parsed("--hidden", "4", "--affine")
 
