@@ -1,7 +1,8 @@
 """``evaluate optimisers``: the searching methods against each other with the same number of pictures from the generator.
 
 Seconds depend on the machine and on how well a method fills a batch; evaluations do not. All methods search the same space,
-and for every picture and seed what they find is compared at the same number of evaluations.
+and for every picture and seed what they find is compared at the same number of evaluations. Runs are kept in the data folder
+as they come, and their figures in the report: a second call makes only those that are missing.
 """
 
 from __future__ import annotations
@@ -9,29 +10,34 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from pathlib import Path
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 
 from engines.core.errors import OptionError
 from engines.evaluation.curves import Chart, Line, draw_charts
+from engines.evaluation.kept import Kept, kept_folder
+from engines.evaluation.known_runs import KnownRuns
 from engines.evaluation.metrics import bootstrap_interval
 from engines.evaluation.picture_sets import chosen_names
 from engines.evaluation.report import ReportFolder, flat
 from engines.evaluation.setting import Setting, add_common_arguments
 from engines.evaluation.ways import inverted
+from engines.evaluation.whole_runs import whole_runs
+from engines.evaluation.work_share import WorkShare, add_share_arguments
 from engines.imaging.grids import picture_grid
 from engines.inversion.options import Space
 from engines.inversion.project import SEARCHES
-from engines.inversion.result import Inversion
 
-__all__ = ["HELP", "Comparison", "add_arguments", "loss_at", "run"]
+__all__ = ["HELP", "Comparison", "Outcome", "add_arguments", "loss_at", "run"]
 
 HELP = "loss against generator evaluations of the optimisers, on the same pictures and seeds"
 
 _OPTIMISERS = tuple(method.id for method in SEARCHES)
 _CURVE_POINTS = 60
 _SHOWN = 6  # pictures on the sheet
+_TAKING_PART = ("generator", "statistics", "encoder", "perceptual", "class_predictor", "box_detector")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="mean",
         help="begin around the mean latent (default), or at the encoder's",
     )
+    add_share_arguments(parser, then="report what is whole by then")
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -57,48 +64,68 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     for name in ("seeds", "evaluations"):
         if getattr(arguments, name) < 1:
             raise OptionError(f"--{name} {getattr(arguments, name)}: at least one is needed.")
+    share = WorkShare.of(arguments)
     options = {name: getattr(arguments, name) for name in ("seeds", "evaluations", "methods", "space", "start")}
     setting = Setting.open(arguments, "evaluate optimisers", options)
     methods = chosen_names("methods", arguments.methods, [m for m in _OPTIMISERS if m in setting.pack.manifest.methods])
     if arguments.space not in setting.pack.manifest.latent.spaces:
         spaces = ", ".join(setting.pack.manifest.latent.spaces)
         raise OptionError(f"--space {arguments.space}: pack {setting.pack.id} has {spaces}.")
-    crops = setting.subjects("test", arguments.n).pictures
-    comparison = Comparison.of(crops, {method: _runs(setting, method, crops, arguments) for method in methods}, arguments)
-    return _report(setting, comparison, arguments)
+    crops, seeds = setting.subjects("test", arguments.n).pictures, range(arguments.seed, arguments.seed + arguments.seeds)
+    # A seed for all pictures before the next: what is there early is balanced.
+    places = [(i, seed) for seed in seeds for i in range(len(crops))]
+    runs = [_Run(*place, method) for place in places for method in methods]
+    mine = [run for run in runs if share.has(run.picture)]
+    known = _known(setting, arguments, [run.name for run in mine] if arguments.fresh else ())
+    _make(setting, known, [run for run in mine if known.figures(run.name) is None], crops, share, arguments)
+    there = {place for place in places if all(known.figures(_Run(*place, m).name) is not None for m in methods)}
+    chosen, chosen_seeds = whole_runs(there, len(crops), seeds, "methods")
+    shown = [_Run(i, chosen_seeds[0], method) for i in chosen[:_SHOWN] for method in methods]
+    # Of what another call had made the report keeps figures alone.
+    without = [run for run in shown if known.picture(run.name) is None]
+    _make(setting, known, without, crops, WorkShare(1, 1, None), arguments)
+    comparison = Comparison(
+        _points(arguments.evaluations),
+        {m: [[known.figures(_Run(i, seed, m).name) for seed in chosen_seeds] for i in chosen] for m in methods},
+    )
+    examples = [[crops[i], *(known.picture(_Run(i, chosen_seeds[0], m).name) for m in methods)] for i in chosen[:_SHOWN]]
+    known.write(setting.provenance)
+    return _report(setting, comparison, examples, arguments)
 
 
-@dataclass(frozen=True, eq=False)
+class _Run(NamedTuple):
+    """A method on one of the pictures with one seed."""
+
+    picture: int
+    seed: int
+    method: str
+
+    @property
+    def name(self) -> str:
+        """What its result is kept as."""
+        return f"{self.picture:04d}-{self.seed}-{self.method}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One run."""
+
+    losses: list[float | None]
+    """The smallest loss so far at every number of evaluations; None before the first candidate."""
+    mse: float
+    """Of the resulting picture, in [-1, 1]."""
+    seconds: float
+
+
 class Comparison:
-    """n pictures, s seeds, p numbers of evaluations, by method."""
+    """Runs of the same n pictures and s seeds for every method; losses at p numbers of evaluations."""
 
-    crops: np.ndarray
-    """uint8 [n, R, R, 3]."""
-    evaluations: np.ndarray
-    """[p], ascending; the last is the budget."""
-    losses: Mapping[str, np.ndarray]
-    """Method -> [n, s, p]: smallest loss so far."""
-    mse: Mapping[str, np.ndarray]
-    """Method -> [n, s] of the results."""
-    seconds: Mapping[str, np.ndarray]
-    """Method -> [n, s]."""
-    examples: Mapping[str, np.ndarray]
-    """Method -> uint8 [n, R, R, 3]: reconstructions of the first seed."""
-
-    @classmethod
-    def of(
-        cls, crops: np.ndarray, runs: Mapping[str, Sequence[Sequence[Inversion]]], arguments: argparse.Namespace
-    ) -> Comparison:
-        """`runs`: method -> n x s inversions."""
-        points = np.unique(np.rint(np.geomspace(1, arguments.evaluations, _CURVE_POINTS)).astype(int))
-        return cls(
-            crops,
-            points,
-            {m: np.array([[loss_at(x.losses, points) for x in row] for row in rows]) for m, rows in runs.items()},
-            {m: np.array([[x.mse for x in row] for row in rows]) for m, rows in runs.items()},
-            {m: np.array([[x.seconds for x in row] for row in rows]) for m, rows in runs.items()},
-            {m: np.stack([row[0].reconstruction for row in rows]) for m, rows in runs.items()},
-        )
+    def __init__(self, evaluations: np.ndarray, runs: Mapping[str, Sequence[Sequence[Outcome]]]) -> None:
+        """evaluations: [p], ascending, the last is the budget; runs: method -> n x s outcomes."""
+        self.evaluations = evaluations
+        self.losses = {m: np.array([[run.losses for run in row] for row in rows], float) for m, rows in runs.items()}
+        self.mse = {m: np.array([[run.mse for run in row] for row in rows]) for m, rows in runs.items()}
+        self.seconds = {m: np.array([[run.seconds for run in row] for row in rows]) for m, rows in runs.items()}
 
     def figures(self, *, seed: int) -> dict[str, dict[str, Any]]:
         """Intervals are over pictures, each with the mean of its seeds."""
@@ -137,40 +164,54 @@ def loss_at(losses: Sequence[tuple[int, float]], evaluations: np.ndarray) -> np.
     return values[np.searchsorted(counts, evaluations, side="right")]
 
 
-def _runs(setting: Setting, method: str, crops: np.ndarray, arguments: argparse.Namespace) -> list[list[Inversion]]:
-    runs: list[list[Inversion]] = []
-    for index, crop in enumerate(crops):
-        runs.append([])
-        for number in range(arguments.seeds):
-            setting.stage(f"Searching with {method}", index * arguments.seeds + number, len(crops) * arguments.seeds)
-            runs[-1].append(
-                inverted(
-                    setting.pack,
-                    crop,
-                    f"{method}:{arguments.space}",
-                    evaluations=arguments.evaluations,
-                    seed=arguments.seed + number,
-                    encoder_start=arguments.start == "encoder",
-                )
-            )
-    setting.stage(f"Searching with {method}", len(crops) * arguments.seeds, len(crops) * arguments.seeds)
-    return runs
+def _points(evaluations: int) -> np.ndarray:
+    return np.unique(np.rint(np.geomspace(1, evaluations, _CURVE_POINTS)).astype(int))
 
 
-def _report(setting: Setting, comparison: Comparison, arguments: argparse.Namespace) -> dict[str, Any]:
+def _known(setting: Setting, arguments: argparse.Namespace, fresh: Sequence[str]) -> KnownRuns[Outcome]:
+    """What is known already, by all that decides a run beside method, picture and seed."""
+    deciding = (setting.rendered, arguments.space, arguments.evaluations, arguments.start)
+    kept = Kept(kept_folder(setting.pack, "optimisers", _TAKING_PART, deciding), Outcome)
+    return KnownRuns(kept, Path(arguments.out), Outcome, fresh=fresh)
+
+
+def _make(
+    setting: Setting,
+    known: KnownRuns[Outcome],
+    runs: Sequence[_Run],
+    crops: np.ndarray,
+    share: WorkShare,
+    arguments: argparse.Namespace,
+) -> None:
+    """Makes the runs as long as the share's minutes go."""
+    points = _points(arguments.evaluations)
+    for done, run in enumerate(share.in_time(runs)):
+        setting.stage("Searching", done, len(runs))
+        found = inverted(
+            setting.pack,
+            crops[run.picture],
+            f"{run.method}:{arguments.space}",
+            evaluations=arguments.evaluations,
+            seed=run.seed,
+            encoder_start=arguments.start == "encoder",
+        )
+        losses = [None if np.isnan(loss) else float(loss) for loss in loss_at(found.losses, points)]
+        known.keep(run.name, Outcome(losses, found.mse, found.seconds), found.reconstruction)
+    setting.stage("Searching", len(runs), len(runs))
+
+
+def _report(
+    setting: Setting, comparison: Comparison, examples: Sequence[Sequence[np.ndarray]], arguments: argparse.Namespace
+) -> dict[str, Any]:
+    """examples: rows of pictures uint8 [R, R, 3], the picture itself and what every method found."""
     report = setting.report("How good what optimisers find is, with the same number of evaluations")
     figures, curves = comparison.figures(seed=arguments.seed), comparison.curves()
     report.table([{"method": method, **row} for method, row in figures.items()])
     report.text(_EXPLANATION)
     _draw(report, curves)
-    rows = [
-        [comparison.crops[index], *(pictures[index] for pictures in comparison.examples.values())]
-        for index in range(min(_SHOWN, len(comparison.crops)))
-    ]
-    labels = [["picture", *comparison.examples]] + [[""] * len(row) for row in rows[1:]]
-    report.picture(
-        "examples", picture_grid(rows, labels=labels), "The first pictures, unselected, and what the first seed found."
-    )
+    labels = [["picture", *comparison.losses]] + [[""] * len(row) for row in examples[1:]]
+    caption = "The first pictures, unselected, and what the first seed found."
+    report.picture("examples", picture_grid(examples, labels=labels), caption)
     return report.write([{"method": m, **flat(row)} for m, row in figures.items()], {**figures, "curves": curves})
 
 

@@ -8,7 +8,7 @@ evaluations, and their figures in the report: a second call makes only those tha
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
@@ -19,11 +19,11 @@ import torch
 from engines.core.errors import OptionError
 from engines.data.registry import DATA_SETS, set_with_attributes
 from engines.evaluation.kept import Kept, kept_folder
+from engines.evaluation.known_runs import KnownRuns
 from engines.evaluation.picture_sets import chosen_names
 from engines.evaluation.projection_report import shown_cases, write_projection_report
 from engines.evaluation.projection_runs import Case, Outcome, Run, Subject, outcome_of
 from engines.evaluation.projection_table import Table
-from engines.evaluation.recorded_runs import read_runs, write_runs
 from engines.evaluation.setting import Setting, add_common_arguments
 from engines.evaluation.work_share import WorkShare, add_share_arguments
 from engines.inversion.objects import found_box
@@ -76,31 +76,26 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     _check_pack(setting, arguments.space)
     main, ablations = cases_of(arguments, setting.pack.manifest.methods, conditional=bool(setting.pack.manifest.classes))
     subjects = _subjects(setting, arguments.n)
-    kept, seeds = _kept(setting, arguments), range(arguments.seed, arguments.seed + arguments.seeds)
+    seeds = range(arguments.seed, arguments.seed + arguments.seeds)
     # A seed for all pictures before the next: what is there early is balanced.
     places = [(i, seed) for seed in seeds for i in range(len(subjects))]
     run_of = {(*place, case): Run.of(place[0], case, place[1], seeds[0]) for place in places for case in (*main, *ablations)}
-    if arguments.fresh:
-        for run in run_of.values():
-            if share.has(run.picture):
-                kept.forget(run.name)
-    recorded = {} if arguments.fresh else read_runs(Path(arguments.out), kept.made_with, Outcome)
-    _run_missing(setting, kept, recorded, list(dict.fromkeys(run_of.values())), subjects, share, arguments)
-    made = {run.name: found[0] for run in run_of.values() if (found := kept.get(run.name)) is not None}
-    known = recorded | made
+    mine = [run for run in dict.fromkeys(run_of.values()) if share.has(run.picture)]
+    known = _known(setting, arguments, [run.name for run in mine] if arguments.fresh else ())
+    missing = [run for run in mine if known.figures(run.name) is None]
+    _make(setting, known, missing, subjects, share, arguments)
     outcomes: dict[tuple[int, int], dict[str, Outcome]] = {}
     for (i, seed, case), run in run_of.items():
-        if run.name in known:
-            outcomes.setdefault((i, seed), {})[case.key] = known[run.name]
+        if (outcome := known.figures(run.name)) is not None:
+            outcomes.setdefault((i, seed), {})[case.key] = outcome
     table = Table.of(outcomes, [*main, *ablations], len(subjects), seeds)
     shown = {case: [run_of[i, seeds[0], case] for i in table.pictures[:_SHOWN]] for case in shown_cases(main)}
     # Of what another call had made the report keeps figures alone.
-    _run_missing(
-        setting, kept, {}, [run for runs in shown.values() for run in runs], subjects, WorkShare(1, 1, None), arguments
-    )
-    pictures = {case: [kept.get(run.name)[1] for run in runs] for case, runs in shown.items()}
+    missing = [run for runs in shown.values() for run in runs if known.picture(run.name) is None]
+    _make(setting, known, missing, subjects, WorkShare(1, 1, None), arguments)
+    pictures = {case: [known.picture(run.name) for run in runs] for case, runs in shown.items()}
     report = setting.report("Projecting objects that lie anywhere")
-    write_runs(report.folder, setting.provenance, kept.made_with, known)
+    known.write(setting.provenance)
     return write_projection_report(report, table, subjects, main, ablations, pictures, _detector_figures(subjects))
 
 
@@ -157,30 +152,30 @@ def _subjects(setting: Setting, n: int) -> list[Subject]:
     ]
 
 
-def _kept(setting: Setting, arguments: argparse.Namespace) -> Kept[Outcome]:
+def _known(setting: Setting, arguments: argparse.Namespace, fresh: Sequence[str]) -> KnownRuns[Outcome]:
     """What is known already, by all that decides a run beside case, picture and seed."""
     deciding = (setting.pack.manifest.object_box, setting.rendered, arguments.space, arguments.evaluations)
-    return Kept(kept_folder(setting.pack, "projection", _TAKING_PART, deciding), Outcome)
+    kept = Kept(kept_folder(setting.pack, "projection", _TAKING_PART, deciding), Outcome)
+    return KnownRuns(kept, Path(arguments.out), Outcome, fresh=fresh)
 
 
-def _run_missing(
+def _make(
     setting: Setting,
-    kept: Kept[Outcome],
-    recorded: Mapping[str, Outcome],
+    known: KnownRuns[Outcome],
     runs: Sequence[Run],
     subjects: Sequence[Subject],
     share: WorkShare,
     arguments: argparse.Namespace,
 ) -> None:
-    missing = [run for run in runs if share.has(run.picture) and run.name not in recorded and kept.get(run.name) is None]
-    if missing:
+    """Makes the runs as long as the share's minutes go."""
+    if runs:
         # The first run also reads weights and warms the allocator up: not part of the seconds that are reported.
-        outcome_of(setting.pack, subjects[0], missing[0].case, seed=0, evaluations=1, space=arguments.space)
-    for done, run in enumerate(share.in_time(missing)):
-        setting.stage("Projecting", done, len(missing))
+        outcome_of(setting.pack, subjects[0], runs[0].case, seed=0, evaluations=1, space=arguments.space)
+    for done, run in enumerate(share.in_time(runs)):
+        setting.stage("Projecting", done, len(runs))
         budget = {"evaluations": arguments.evaluations, "space": arguments.space}
-        kept.keep(run.name, *outcome_of(setting.pack, subjects[run.picture], run.case, seed=run.seed, **budget))
-    setting.stage("Projecting", len(missing), len(missing))
+        known.keep(run.name, *outcome_of(setting.pack, subjects[run.picture], run.case, seed=run.seed, **budget))
+    setting.stage("Projecting", len(runs), len(runs))
 
 
 def _detector_figures(subjects: Sequence[Subject]) -> dict[str, float]:

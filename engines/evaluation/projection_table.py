@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from engines.core.errors import OptionError
 from engines.evaluation.metrics import bootstrap_interval, rate_ratio
 from engines.evaluation.projection_runs import Case, Outcome
+from engines.evaluation.whole_runs import whole_runs
 
 __all__ = ["Table"]
 
@@ -43,13 +43,7 @@ class Table:
         are left. Raises OptionError where none is.
         """
         whole = {place for place, known in outcomes.items() if all(case.key in known for case in cases)}
-        # Of the first k seeds all pictures that have them, for the best k; then all seeds that these pictures have.
-        firsts = [[i for i in range(pictures) if all((i, s) in whole for s in seeds[:k])] for k in range(1, len(seeds) + 1)]
-        most = max(range(len(seeds)), key=lambda k: (k + 1) * len(firsts[k]))
-        chosen = firsts[most]
-        chosen_seeds = [seed for seed in seeds if all((i, seed) in whole for i in chosen)]
-        if not chosen:
-            raise OptionError("No picture has all its runs yet: give more --minutes, or fewer methods, transforms and starts.")
+        chosen, chosen_seeds = whole_runs(whole, pictures, seeds, "methods, transforms and starts")
         values = {
             case: {
                 name: np.array([[getattr(outcomes[i, seed][case.key], name) for seed in chosen_seeds] for i in chosen], float)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import argparse
-from types import SimpleNamespace
+import shutil
 
 import numpy as np
 import pytest
 
 from engines.core.errors import OptionError
+from engines.core.paths import DATA_DIR_VARIABLE
 from engines.core.progress import Progress
 from engines.evaluation import optimisers
 from engines.evaluation.curves import Chart, Line, draw_charts
 from engines.evaluation.judges import samples
-from engines.evaluation.optimisers import Comparison, loss_at
+from engines.evaluation.optimisers import Comparison, Outcome, loss_at
 from engines.evaluation.setting import Setting, Subjects
+from engines.evaluation.ways import inverted
 
 
 def test_the_loss_is_that_of_the_last_improvement_within_the_evaluations():
@@ -24,16 +26,15 @@ def test_the_loss_is_that_of_the_last_improvement_within_the_evaluations():
     assert found[1:].tolist() == [9, 9, 5, 5, 2, 2]
 
 
-def run(loss: float, *, mse: float = 0.0, seconds: float = 1.0) -> SimpleNamespace:
-    """An inversion that finds twice its final loss at once, and that loss after 50 evaluations."""
-    picture = np.zeros((4, 4, 3), np.uint8)
-    return SimpleNamespace(losses=((1, 2 * loss), (50, loss)), mse=mse, seconds=seconds, reconstruction=picture)
+def run(loss: float, *, mse: float = 0.0, seconds: float = 1.0) -> Outcome:
+    """A run that finds twice its final loss at once, and that loss after 50 of 100 evaluations."""
+    return Outcome([2 * loss, 2 * loss, loss, loss], mse, seconds)
 
 
 @pytest.fixture
 def comparison() -> Comparison:
     runs = {"one": [[run(1), run(3)], [run(2), run(2)]], "two": [[run(2), run(2)], [run(4), run(4, mse=0.4, seconds=5)]]}
-    return Comparison.of(np.zeros((2, 4, 4, 3), np.uint8), runs, argparse.Namespace(evaluations=100))
+    return Comparison(np.array([1, 10, 50, 100]), runs)
 
 
 def test_figures_are_means_over_pictures_and_seeds(comparison):
@@ -58,6 +59,11 @@ def test_curves_end_at_the_final_loss_and_never_rise(comparison):
         assert (np.diff(curves[name]) <= 0).all()
 
 
+def test_a_method_has_no_curve_before_its_first_candidate():
+    late = Comparison(np.array([1, 18]), {"late": [[Outcome([None, 3.0], 0.0, 1.0)]]})
+    assert np.isnan(late.curves()["late"][0]) and late.figures(seed=0)["late"]["loss_mean"] == 3
+
+
 def test_logarithmic_charts_show_their_lines():
     lines = [Line("a", [1, 10, 1000], [5.0, 0.5, 0.002])]
     drawn = draw_charts([Chart("t", "x", "y", lines, scale="log")], columns=1)
@@ -74,7 +80,8 @@ def _run(pack, tmp_path, monkeypatch, *words: str) -> dict:
     optimisers.add_arguments(parser)
     arguments = parser.parse_args(["--n", "2", *words])
     records: list[Progress] = []
-    vars(arguments).update(pack="tiny", seed=0, device="cpu", progress=records.append, out=tmp_path)
+    vars(arguments).update(pack="tiny", seed=0, device="cpu", progress=records.append, out=tmp_path / "report")
+    monkeypatch.setenv(DATA_DIR_VARIABLE, str(tmp_path / "data"))
     return optimisers.run(arguments)
 
 
@@ -87,7 +94,31 @@ def test_the_command_compares_methods_on_the_same_pictures(tiny_pack, tmp_path, 
         assert figures["loss_mean"] == pytest.approx(curves[method][-1], rel=1e-4)
         assert figures["loss_mean"] <= curves[method][0]
     assert sum(figures["best_share"] for figures in result.values()) >= 1
-    assert {"curves.png", "examples.png", "report.md", "table.csv", "result.json"} <= {path.name for path in tmp_path.iterdir()}
+    assert {"curves.png", "examples.png", "report.md", "table.csv", "result.json"} <= {
+        path.name for path in (tmp_path / "report").iterdir()
+    }
+
+
+def test_runs_are_made_once_shared_by_parts_and_known_from_the_report(tiny_pack, tmp_path, monkeypatch):
+    words = ("--seeds", "2", "--evaluations", "12", "--methods", "adam")
+    made = []
+    monkeypatch.setattr(optimisers, "inverted", lambda *a, **k: made.append(k["seed"]) or inverted(*a, **k))
+    with pytest.raises(OptionError, match="fewer methods"):
+        _run(tiny_pack, tmp_path, monkeypatch, *words, "--minutes", "1e-9")
+    part = _run(tiny_pack, tmp_path, monkeypatch, *words, "--part", "2/2")
+    assert (part["adam"]["n"], part["adam"]["seeds"], made) == (1, 2, [0, 1])
+    made.clear()
+    whole = _run(tiny_pack, tmp_path, monkeypatch, *words)
+    assert (whole["adam"]["n"], made) == (2, [0, 1])
+    made.clear()
+    assert _run(tiny_pack, tmp_path, monkeypatch, *words) == whole and made == []
+    shutil.rmtree(tmp_path / "data")
+    again = _run(tiny_pack, tmp_path, monkeypatch, *words)
+    assert made == [0, 0], "what the sheet shows"
+    assert again["adam"]["loss_mean"] == pytest.approx(whole["adam"]["loss_mean"], rel=1e-4)
+    made.clear()
+    _run(tiny_pack, tmp_path, monkeypatch, *words, "--fresh")
+    assert made == [0, 0, 1, 1]
 
 
 def test_all_that_search_are_compared_unless_told_otherwise():

@@ -1,0 +1,77 @@
+"""The single runs of a long evaluation: with their pictures in the data folder as they come (:mod:`engines.evaluation.kept`),
+their figures also in ``runs.json`` beside the report, for other statistics of them and for a later call to go on from.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import numpy as np
+
+from engines.core.atomic import write_text
+from engines.evaluation.kept import Kept
+from engines.evaluation.report import Provenance, plain
+
+__all__ = ["KnownRuns"]
+
+Figures = TypeVar("Figures")
+
+_NAME = "runs.json"
+
+
+class KnownRuns(Generic[Figures]):
+    """Runs by name, each with its figures, a dataclass in JSON's types.
+
+    kept: the data folder's; `folder` is that of the report. Runs in ``runs.json`` that were made with other weights or settings
+    than `kept` says are not taken up. fresh: names of runs to forget; with any, what the report has counts no more.
+    """
+
+    def __init__(self, kept: Kept[Figures], folder: Path, figures: type[Figures], *, fresh: Iterable[str] = ()) -> None:
+        self._kept, self._folder, self._figures = kept, folder, figures
+        self._columns = ["run", *(field.name for field in fields(figures))]
+        forgotten = list(fresh)
+        for name in forgotten:
+            kept.forget(name)
+        self._known: dict[str, Figures] = {} if forgotten else self._read()
+        self._exact: set[str] = set()
+
+    def figures(self, name: str) -> Figures | None:
+        """Those of a run; None for one that is not known."""
+        # The data folder has all digits: as long as it lasts, the same call gives the same report.
+        if name not in self._exact and (found := self._kept.get(name)) is not None:
+            self._known[name] = found[0]
+            self._exact.add(name)
+        return self._known.get(name)
+
+    def picture(self, name: str) -> np.ndarray | None:
+        """uint8 [R, R, 3] that the run made; None where at most its figures are known."""
+        found = self._kept.get(name)
+        return None if found is None else found[1]
+
+    def keep(self, name: str, figures: Figures, picture: np.ndarray) -> None:
+        """picture: uint8 [R, R, 3]."""
+        self._kept.keep(name, figures, picture)
+        self._known[name] = figures
+        self._exact.add(name)
+
+    def write(self, provenance: Provenance) -> None:
+        """Writes ``runs.json`` with all that was read, kept or asked for. Numbers keep six significant digits."""
+        rows = [[name, *(plain(getattr(run, c)) for c in self._columns[1:])] for name, run in sorted(self._known.items())]
+        head = {"provenance": asdict(provenance), "made_with": self._kept.made_with, "columns": self._columns}
+        # A run a line: compact, and what a later call adds is what a comparison of files shows.
+        lines = ",\n".join(json.dumps(row) for row in rows)
+        write_text(self._folder / _NAME, f'{json.dumps(head)[:-1]}, "runs": [\n{lines}\n]}}\n')
+
+    def _read(self) -> dict[str, Figures]:
+        try:
+            found = json.loads((self._folder / _NAME).read_text(encoding="utf-8"))
+            if found["made_with"] != self._kept.made_with or found["columns"] != self._columns:
+                return {}
+            rows = [row for row in found["runs"] if len(row) == len(self._columns)]
+            return {name: self._figures(*figures) for name, *figures in rows}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return {}
