@@ -60,7 +60,7 @@ class Method:
     stage: str
     """What the user is told is being done."""
     space: Space
-    """Where latents are searched unless the user says so."""
+    """Where latents are searched unless the user says so, or the generator has classes (then z)."""
     seconds: float
     """The budget of a run that is given none."""
     steps: Callable[[_Task], Iterator[Step]]
@@ -92,6 +92,11 @@ SEARCHES = (ADAM, LBFGS, CMA, CMA_ADAM, BASIN_CMA)
 """All rows."""
 
 
+def _usual_space(models: InversionModels, method: Method) -> Space:
+    """Where classes are told apart it is z: there the class is a variable of its own, and can be changed afterwards."""
+    return "z" if models.generator.config.class_count else method.space
+
+
 def run(
     models: InversionModels,
     crop: np.ndarray,
@@ -108,7 +113,7 @@ def run(
     """
     cancel.raise_if_cancelled()
     budget = _budget(options, method)
-    projection = Projection(models, crop, options, options.space or method.space)
+    projection = Projection(models, crop, options, options.space or _usual_space(models, method))
     best, run = Best(), _Run(projection, method, options, budget, cancel)
     start = projection.start(projection.first_phi, options.seed)
     budget.count(steps=0, evaluations=1)

@@ -201,7 +201,9 @@ def _pivots(
     evaluations = None if budget.evaluations is None else max(1, int(share * budget.evaluations))
     if not placed:
         return refine.run(models, crop, InversionOptions(seconds, steps, evaluations, options.seed), cancel)
-    searched = dataclasses.replace(options, seconds=seconds, steps=steps, evaluations=evaluations)
+    # Where the weights are tuned to the picture, its codes had better be near it already.
+    space = options.space or project.ADAM.space
+    searched = dataclasses.replace(options, seconds=seconds, steps=steps, evaluations=evaluations, space=space)
     return project.run(models, crop, searched, cancel, method=project.ADAM)
 
 

@@ -71,6 +71,14 @@ def test_every_method_searches_a_class_conditional_pack(class_pack, method, spac
     assert found.settings["class"] in TINY_CLASSES
 
 
+def test_a_pack_with_classes_is_searched_in_z_unless_told_otherwise(class_pack):
+    """Where the class can be changed afterwards; packs without classes are searched in the method's own space."""
+    crop = to_uint8(_picture(class_pack, 1))[0]
+    found = _result(class_pack, crop, "basin-cma", evaluations=40)
+    assert found.settings["space"] == "z" and {"z", "class_vector"} <= set(found.settings)
+    assert _result(class_pack, crop, "basin-cma", evaluations=40, space="w+").settings["space"] == "w+"
+
+
 def test_the_search_starts_from_the_class_that_is_predicted(class_pack):
     crop = to_uint8(_picture(class_pack, 0))[0]
     with torch.no_grad():

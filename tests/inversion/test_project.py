@@ -81,6 +81,10 @@ def test_every_method_searches_every_space_from_every_start(tiny_pack, crop, met
 # ---- the spaces ----
 
 
+def test_without_classes_the_usual_space_is_the_widest(tiny_pack, crop):
+    assert _result(tiny_pack, crop, "basin-cma", evaluations=40).settings["space"] == "w+"
+
+
 @pytest.mark.parametrize("space", ["w", "w+"])
 def test_codes_come_back_from_the_variables_of_their_space(tiny_pack, space):
     codes = tiny_pack.statistics["w_plus_mean"] + torch.randn(3, 8, 16)
