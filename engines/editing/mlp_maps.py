@@ -20,6 +20,9 @@ from engines.editing.family import DIRECTIONS, CodeFamily
 
 __all__ = ["MlpMaps"]
 
+_LEAST_DEVIATION = 1e-3
+"""As a share of the largest; half precision can store it."""
+
 
 class MlpMaps(CodeFamily):
     """Maps with `hidden` hidden units on W+ codes [N, L, D] for K attributes and both directions.
@@ -57,6 +60,8 @@ class MlpMaps(CodeFamily):
         """mean [L, D]; factors [>= r, L*D], rows orthogonal, largest first, F^T F the covariance of the flattened codes."""
         kept = factors[: self.components]
         deviations = kept.square().sum(1).sqrt()
+        # Where codes do not vary, nothing is read instead of noise divided by nothing.
+        deviations = deviations.clamp_min(_LEAST_DEVIATION * float(deviations[0]))
         self.mean.copy_(mean)
         self.deviations.copy_(deviations)
         self.axes.copy_(kept / deviations[:, None])

@@ -80,6 +80,19 @@ def test_what_a_layer_does_hangs_on_all_of_them():
     assert (changes[0] - changes[1]).abs().max() > 0.1
 
 
+def test_coordinates_that_do_not_vary_are_not_read():
+    """Codes of two dimensions: with four components asked for, what lies off their plane does not blow up."""
+    plane = torch.randn(400, 2, generator=torch_generator(4)) @ torch.randn(2, LAYERS * DIM, generator=torch_generator(5))
+    statistics = latent_statistics(torch.zeros(DIM), plane.view(-1, LAYERS, DIM), rank=COMPONENTS)
+    maps = _random_maps()
+    maps.set_coordinates(statistics["w_plus_mean"], statistics["w_plus_factors"])
+    stored = maps.half().float()
+    w_plus = plane[:20].view(-1, LAYERS, DIM)
+    off = w_plus + 0.01 * torch.randn(w_plus.shape, generator=torch_generator(6))
+    change = stored.change(w_plus, "Two", "add") - stored.change(off, "Two", "add")
+    assert change.isfinite().all() and change.abs().max() < 1.0
+
+
 def test_mistakes_are_named():
     with pytest.raises(ValueError, match="from 1 to 15 components, got 16"):
         MlpMaps(ATTRIBUTES, LAYERS, DIM, components=16, hidden=1)
