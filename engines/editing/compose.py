@@ -32,14 +32,19 @@ class Edited:
     """What is added to styles, by the name of an affine bias; see :func:`engines.editing.painting.with_style_shifts`."""
 
 
-def composed(w_plus: Tensor, edits: Iterable[Applied]) -> Edited:
+def composed(w_plus: Tensor, edits: Iterable[Applied], encoded: Tensor | None = None) -> Edited:
     """Codes [N, L, D] after the edits in the order given: each sees the codes that those before it left.
+
+    encoded: what the encoder gives of the pictures of `w_plus`; families that hold for such codes alone are asked about these,
+    moved by the edits before, and what they say is done to `w_plus`. None where `w_plus` is such codes itself.
 
     Affine maps do not commute, so that another order gives another picture; shifts of styles add up in any order.
     """
     shifts: dict[str, Tensor] = {}
+    beside = None if encoded is None else encoded - w_plus
     for edit in edits:
-        w_plus = edit.family.edit(w_plus, edit.alphas, edit.layers)
+        asked = w_plus + beside if beside is not None and edit.family.reads_encoded else None
+        w_plus = edit.family.edit(w_plus, edit.alphas, edit.layers, asked=asked)
         for name, shift in edit.family.style_shifts(edit.alphas, edit.layers).items():
             shifts[name] = shifts[name] + shift if name in shifts else shift
     return Edited(w_plus, shifts)

@@ -1,10 +1,11 @@
 """Edit maps that bend: one hidden layer beside the affine map, in the codes' leading principal coordinates.
 
-    H_kd(z) = (s M_kd + relu(s A_kd + c_kd) B_kd) diag(sigma) V + b_kd,    s = V (z - mean) / sigma
+    H_kd(z) = (s M_kd + relu(s A_kd + c_kd) B_kd) diag(sigma) V + b_kd,    s = min(1, R / |x|) x,    x = V (z - mean) / sigma
 
 An affine map (:mod:`engines.editing.edit_maps`, the paper's) cannot choose: where a digit fits into one of two empty places,
 it can only put half of one into each. V are orthonormal axes over all layers at once, so that every layer hears the same
-choice.
+choice. A code that lies farther out than those of pictures do, as a search finds, is asked about where it enters their ball of
+radius R: beyond it no code has told the map what to do, and what units add up to there grows without end.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from engines.editing.family import DIRECTIONS, CodeFamily
 
 __all__ = ["MlpMaps"]
 
+_TYPICAL_RADIUS = 1.25
+"""R as a share of the square root of the number of coordinates, which is the root-mean-square norm of codes."""
 _LEAST_DEVIATION = 1e-3
 """As a share of the largest; half precision can store it."""
 
@@ -30,6 +33,8 @@ class MlpMaps(CodeFamily):
     components: r, the principal coordinates that are read and changed. Set `axes` and `deviations` before use.
     Parameters start at zero: an untrained map leaves every code as it is.
     """
+
+    reads_encoded = True
 
     def __init__(self, attributes: Sequence[str], layers: int, dim: int, *, components: int, hidden: int) -> None:
         super().__init__(attributes, layers, dim)
@@ -71,5 +76,6 @@ class MlpMaps(CodeFamily):
         check_shape(w_plus, (None, self.layers, self.dim), "w_plus")
         k, d = self._index(attribute), DIRECTIONS.index(direction)
         s = (w_plus - self.mean).flatten(1) @ self.axes.T / self.deviations
+        s = s * (_TYPICAL_RADIUS * self.components**0.5 / s.norm(dim=1, keepdim=True).clamp_min(1e-12)).clamp_max(1)
         bent = torch.relu(s @ self.inwards[k, d] + self.threshold[k, d]) @ self.outwards[k, d]
         return ((s @ self.matrix[k, d] + bent) * self.deviations @ self.axes).view_as(w_plus) + self.bias[k, d]

@@ -2,6 +2,8 @@
 
     w' = w + sum_k |alpha_k| scale_k H_k(w),   picture = G(w'),   then the pack's predictors look at the rounded picture
 
+Maps with a hidden layer hold where codes of the encoder lie: they are asked about E(G(w)) instead, H_k(E(G(w))).
+
 The maps are those of the state's family; further edits follow one after the other where the state has steps, and the steps of
 an ordered attribute too: at which level it stands is read once per inversion, from the unedited picture. What is changed of
 the object as a whole comes in part before the attributes (truncation, then class), in part after them (shift and zoom).
@@ -42,6 +44,8 @@ class _Unedited:
     """The pack's generator with the inversion's own weights; None for an inversion that has none."""
     w_plus: Tensor
     """[1, L, D], where the pack's weights are."""
+    encoded: Tensor | None
+    """[1, L, D], what the encoder gives of the reconstruction; None where the pack's own maps do not ask for it."""
     seen: Seen
     """What the predictors say of the reconstruction."""
 
@@ -87,9 +91,15 @@ def render(pack: Pack, inversion: Inversion, state: EditState) -> Frame:
 def _prepare(pack: Pack, inversion: Inversion, own: Sequence[UserEdit]) -> _Unedited:
     w_plus = torch.from_numpy(inversion.w_plus.copy())[None].to(pack.device)
     differences = inversion.weight_differences
-    return _Unedited(
-        tuned(pack.generator, differences) if differences else None, w_plus, _judged(pack, inversion.reconstruction, own)
-    )
+    generator = tuned(pack.generator, differences) if differences else None
+    return _Unedited(generator, w_plus, _encoded(pack, inversion), _judged(pack, inversion.reconstruction, own))
+
+
+def _encoded(pack: Pack, inversion: Inversion) -> Tensor | None:
+    if not (pack.has("edit_maps") and pack.edit_maps.reads_encoded):
+        return None
+    with torch.inference_mode():
+        return pack.encoder(to_tensor(np.array(inversion.reconstruction)).to(pack.device))
 
 
 def _edited(pack: Pack, inversion: Inversion, before: _Unedited, state: EditState) -> np.ndarray:
@@ -100,7 +110,8 @@ def _edited(pack: Pack, inversion: Inversion, before: _Unedited, state: EditStat
     # never take part in a gradient.
     with torch.inference_mode():
         w_plus = objects.retyped(pack, inversion, before.w_plus, before.seen.classes, state.object_edit)
-        edited = composed(w_plus, edits)
+        encoded = None if before.encoded is None else before.encoded + (w_plus - before.w_plus)
+        edited = composed(w_plus, edits, encoded)
         painter = with_style_shifts(generator, edited.style_shifts)
         w_plus = objects.moved(pack, edited.w_plus, state.object_edit)
         image = to_uint8(painter.synthesis(w_plus, noise_mode="const"))[0]

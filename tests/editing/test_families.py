@@ -10,6 +10,7 @@ from engines.editing.compose import Applied, composed
 from engines.editing.edit_maps import EditMaps
 from engines.editing.families import DEFAULT_FAMILY, FAMILIES, offered_families
 from engines.editing.family import EditFamily
+from engines.editing.mlp_maps import MlpMaps
 from engines.editing.shared_maps import SharedMaps
 from engines.editing.style_channels import StyleChannels
 from engines.packs.components import COMPONENTS
@@ -35,7 +36,10 @@ def _codes() -> torch.Tensor:
     return torch.randn(2, LAYERS, DIM, generator=torch_generator(2))
 
 
-@pytest.mark.parametrize("family", [EditMaps(ATTRIBUTES, LAYERS, DIM, 2), _maps(2), _channels()])
+@pytest.mark.parametrize(
+    "family",
+    [EditMaps(ATTRIBUTES, LAYERS, DIM, 2), MlpMaps(ATTRIBUTES, LAYERS, DIM, components=3, hidden=2), _maps(2), _channels()],
+)
 def test_every_family_fits_the_one_interface(family):
     assert isinstance(family, EditFamily)
     assert torch.equal(family.edit(_codes(), {}), _codes())
@@ -45,6 +49,24 @@ def test_every_family_fits_the_one_interface(family):
     rebuilt.load_state_dict(family.state_dict())
     with pytest.raises(KeyError, match="Hat"):
         family.style_shifts({"Hat": 1.0}) if isinstance(family, StyleChannels) else family.edit(_codes(), {"Hat": 1.0})
+
+
+def test_maps_that_hold_for_encoded_codes_are_asked_about_these():
+    """What they say of the encoder's codes, moved by the edits before, is done to the codes themselves; others ignore them."""
+    bent = MlpMaps(ATTRIBUTES, LAYERS, DIM, components=3, hidden=5).requires_grad_(False)
+    draw = torch_generator(7)
+    for tensor in bent.parameters():
+        tensor.copy_(torch.randn(tensor.shape, generator=draw))
+    bent.set_coordinates(torch.zeros(LAYERS, DIM), torch.linalg.qr(torch.randn(LAYERS * DIM, 3, generator=draw))[0].T)
+    plain, codes, encoded = _maps(2), _codes(), torch.randn(2, LAYERS, DIM, generator=draw)
+    bent_edit, plain_edit = Applied(bent, {"Smiling": 0.8}), Applied(plain, {"Bald": 1.0})
+    torch.testing.assert_close(composed(codes, [plain_edit], encoded).w_plus, composed(codes, [plain_edit]).w_plus)
+    alone = composed(codes, [bent_edit], encoded).w_plus
+    torch.testing.assert_close(alone, codes + 0.8 * bent.change(encoded, "Smiling", "add"))
+    moved = plain.edit(codes, {"Bald": 1.0})
+    both = composed(codes, [plain_edit, bent_edit], encoded).w_plus
+    torch.testing.assert_close(both, moved + 0.8 * bent.change(encoded + (moved - codes), "Smiling", "add"))
+    assert (composed(codes, [bent_edit]).w_plus - alone).abs().max() > 0.01
 
 
 def test_the_table_names_components_that_exist_and_lw_comes_first():

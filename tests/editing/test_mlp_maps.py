@@ -56,6 +56,18 @@ def test_an_edit_is_the_written_out_sum(alphas):
     np.testing.assert_allclose(maps.edit(codes, alphas).numpy().reshape(len(z), -1), expected, rtol=5e-3, atol=2e-2)
 
 
+def test_far_codes_are_asked_about_where_they_enter_the_ball_of_typical_ones():
+    """Beyond 1.25 times the usual norm a code changes as the nearest one in its direction; within, by its own."""
+    maps = _random_maps()
+    towards = _codes(1) - maps.mean
+    s = (towards.flatten(1) @ maps.axes.T / maps.deviations).norm()
+    border = towards * (1.25 * COMPONENTS**0.5 / s)
+    near, at, far, farther = (maps.change(maps.mean + k * border, "Two", "add") for k in (0.7, 1.0, 3.0, 30.0))
+    torch.testing.assert_close(far, at, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(farther, at, rtol=1e-2, atol=1e-2)
+    assert (near - at).abs().max() > 0.1
+
+
 def test_untrained_maps_leave_codes_as_they_are():
     maps, statistics = MlpMaps(ATTRIBUTES, LAYERS, DIM, components=COMPONENTS, hidden=HIDDEN), _statistics()
     maps.set_coordinates(statistics["w_plus_mean"], statistics["w_plus_factors"])
