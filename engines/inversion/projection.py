@@ -2,7 +2,8 @@
 
 A candidate is a latent (in z of a class-conditional generator with its class vector) and a transform T of the picture.
 Gradient steps compare the generator's picture G with T(y) under T(m): no gradient goes through a sampler. Scores compare
-T^-1(G) with y under m: the same picture for all candidates.
+T^-1(G) with y under m: the same picture for all candidates. What the frame of T^-1(G) does not reach stays the picture's own,
+as pasting back leaves it; of the object it counts as wrong as can be, or a frame beside a small object would be best of all.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ START_NOISE = 0.3
 """How far from the mean latent a start without the encoder lies: every seed has its own."""
 PIXELS_AT_ONCE = 8 * 128 * 128
 """A batch that stays near the processor's caches, and within memory for large pictures."""
+MISSED_WEIGHT = 2.0
+"""What an object that the frame does not reach at all adds to a score: the largest L1 distance of two pictures."""
 _TARGETS_KEPT = 8
 
 
@@ -66,6 +69,7 @@ class Projection:
         spatial = options.transform in ("spatial", "both")
         mask = options.mask or (found_box(models, crop) if spatial else None)
         first = initial_transform(mask, side, models.object_box) if spatial else Transform()
+        self._object = None if mask is None else rectangle_mask(mask, side, outside=0.0).to(device_of(models))
         self.first_phi = torch.tensor([_phi(first)], device=device_of(models))
         with torch.inference_mode(False), torch.no_grad():
             views = [self.target, transform_images(self.target, [first])] if first.moves else [self.target]
@@ -87,10 +91,16 @@ class Projection:
             return objective(self.image(variables)) + self.space.penalty(tuple(latent))
 
     def scores(self, variables: Variables) -> Tensor:
-        """L(T^-1(G), y, m) and what the latent costs."""
+        """L(T^-1(G), y, m), what is missed of the object and what the latent costs."""
         *latent, phi = variables
-        back = transform_images(self.image(variables), [transform_of(row).inverse() for row in phi], beyond="grey")
-        return self._plain(back) + self.space.penalty(tuple(latent))
+        inverses = [transform_of(row).inverse() for row in phi]
+        back = transform_images(self.image(variables), inverses, beyond="grey")
+        missed = torch.zeros(())
+        if self._object is not None and any(inverse.moves for inverse in inverses):
+            beyond = 1 - transform_masks(torch.ones_like(self._object), inverses)  # [N, 1, R, R]
+            back = back + beyond * self.target
+            missed = (beyond * self._object).flatten(1).mean(1) / self._object.mean()
+        return self._plain(back) + MISSED_WEIGHT * missed + self.space.penalty(tuple(latent))
 
     def constrained(self, variables: Variables) -> Variables:
         *latent, phi = variables

@@ -22,7 +22,7 @@ from engines.inversion.optimisers.follow import Best, follow
 from engines.inversion.optimisers.problem import scores_of
 from engines.inversion.options import InversionOptions
 from engines.inversion.project import SEARCHES
-from engines.inversion.projection import Projection, transform_of
+from engines.inversion.projection import MISSED_WEIGHT, Projection, transform_of
 from engines.inversion.transforms import Transform, transform_images
 
 SEARCHING = [method.id for method in SEARCHES]
@@ -148,6 +148,24 @@ def test_scores_look_at_the_picture_and_losses_at_the_transformed_one(tiny_pack,
     assert losses[0] < 0.5 * losses[1]
     assert scores[0] < 0.5 * scores[1]
     assert not projection.comparable
+
+
+def test_a_frame_that_misses_the_object_is_worse_than_a_poor_picture_of_it(tiny_pack, sample):
+    """On a picture that is grey but for a small object. What the frame does not reach besides stays as it is, for nothing."""
+    crop = np.full((32, 32, 3), 128, np.uint8)
+    crop[4:12, 4:12] = to_uint8(sample)[0][12:20, 12:20] // 2 + 70
+    projection = Projection(tiny_pack, crop, InversionOptions(transform="spatial", mask=(4, 4, 12, 12)), "w")
+    log_half, there = math.log(0.3), -0.5
+    phi = torch.tensor(
+        [[log_half, log_half, there, there, 0.0], [log_half, log_half, 1.4, 1.4, 0.0], [log_half, log_half, 1.4, there, 0.0]]
+    )
+    with torch.no_grad():
+        w = projection.space.from_codes(tiny_pack.generator.broadcast(_w_of(tiny_pack)))[0].expand(3, -1)
+        scores = scores_of(projection, (w, phi))
+        penalty = projection.space.penalty((w,))
+    assert scores[0] < scores[1] and scores[0] < scores[2]
+    # Nothing of the picture is reached: it is itself, and all of the object is missed.
+    torch.testing.assert_close(scores[1:], MISSED_WEIGHT + penalty[1:], atol=0.02, rtol=0)
 
 
 def _w_of(pack) -> torch.Tensor:
