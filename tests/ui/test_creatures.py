@@ -157,6 +157,8 @@ def test_a_pack_without_classes_looks_as_it_did(tiny_pack: Pack, editor: Editor)
         assert (texts.OBJECT_START in result) == there and (texts.START in result) != there
         assert ("Face only" in result) != there
         assert "data-control" not in attributes_panel(info).html_template
+    neither = result_panel([], dataclasses.replace(plain, identity=False)).html_template
+    assert texts.PICTURE_CROP in neither and "Face only" not in neither and texts.PICTURE_START in neither
     assert _default_method(Editor(plain)) == "encoder-refine" and _default_method(editor) == "basin-cma"
 
 
