@@ -43,8 +43,11 @@ def composed(w_plus: Tensor, edits: Iterable[Applied], encoded: Tensor | None = 
     shifts: dict[str, Tensor] = {}
     beside = None if encoded is None else encoded - w_plus
     for edit in edits:
-        asked = w_plus + beside if beside is not None and edit.family.reads_encoded else None
-        w_plus = edit.family.edit(w_plus, edit.alphas, edit.layers, asked=asked)
+        if beside is not None and edit.family.reads_encoded:
+            asked = w_plus + beside
+            w_plus = w_plus + (edit.family.edit(asked, edit.alphas, edit.layers) - asked)
+        else:
+            w_plus = edit.family.edit(w_plus, edit.alphas, edit.layers)
         for name, shift in edit.family.style_shifts(edit.alphas, edit.layers).items():
             shifts[name] = shifts[name] + shift if name in shifts else shift
     return Edited(w_plus, shifts)

@@ -33,20 +33,10 @@ class EditFamily(Protocol):
     scale: Tensor
     """[K, 2]: what strength 1 multiplies, by attribute and direction."""
     reads_encoded: bool
-    """Whether its changes hold for codes that the encoder gives alone: see `asked` of :meth:`edit`."""
+    """Whether its changes hold for codes that the encoder gives alone; see :func:`engines.editing.compose.composed`."""
 
-    def edit(
-        self,
-        w_plus: Tensor,
-        alphas: Mapping[str, float],
-        layers: tuple[int, int] | None = None,
-        *,
-        asked: Tensor | None = None,
-    ) -> Tensor:
-        """Edited codes [N, L, D] for {attribute id: alpha}; layers: (first, end), the rows that take part, None for all.
-
-        asked: other codes [N, L, D] of the same pictures, by which it decides how to change `w_plus`; None for the same.
-        """
+    def edit(self, w_plus: Tensor, alphas: Mapping[str, float], layers: tuple[int, int] | None = None) -> Tensor:
+        """Edited codes [N, L, D] for {attribute id: alpha}; layers: (first, end), the rows that take part, None for all."""
         ...
 
     def style_shifts(self, alphas: Mapping[str, float], layers: tuple[int, int] | None = None) -> dict[str, Tensor]:
@@ -73,18 +63,10 @@ class CodeFamily(nn.Module):
         """The change [N, L, D] that strength 1 makes, before `scale`. Raises KeyError for an unknown attribute."""
         raise NotImplementedError(f"{type(self).__name__} must say how it changes codes")
 
-    def edit(
-        self,
-        w_plus: Tensor,
-        alphas: Mapping[str, float],
-        layers: tuple[int, int] | None = None,
-        *,
-        asked: Tensor | None = None,
-    ) -> Tensor:
+    def edit(self, w_plus: Tensor, alphas: Mapping[str, float], layers: tuple[int, int] | None = None) -> Tensor:
         """Edited codes [N, L, D].
 
         w_plus: [N, L, D].
-        asked: the codes whose changes are taken, see :meth:`EditFamily.edit`.
         alphas: strength per attribute id; positive adds, negative removes, 0 does nothing. The order does not matter.
         layers: (first, end), the style layers ``first <= l < end`` that take part; None for all.
         With no strength other than 0 the result equals `w_plus` bit for bit. Raises KeyError for an unknown attribute.
@@ -101,7 +83,7 @@ class CodeFamily(nn.Module):
                 continue
             direction = "add" if alpha > 0 else "remove"
             strength = abs(alpha) * self.scale[self._index(attribute), DIRECTIONS.index(direction)]
-            step = strength * self.change(w_plus if asked is None else asked, attribute, direction)
+            step = strength * self.change(w_plus, attribute, direction)
             total = step if total is None else total + step
         edited = w_plus.clone()
         if total is not None:

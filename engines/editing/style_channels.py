@@ -43,14 +43,7 @@ class StyleChannels(nn.Module):
     def config_json(self) -> dict[str, Any]:
         return {"attributes": list(self.attributes), "channels": [list(channel) for channel in self.channels]}
 
-    def edit(
-        self,
-        w_plus: Tensor,
-        alphas: Mapping[str, float],
-        layers: tuple[int, int] | None = None,
-        *,
-        asked: Tensor | None = None,
-    ) -> Tensor:
+    def edit(self, w_plus: Tensor, alphas: Mapping[str, float], layers: tuple[int, int] | None = None) -> Tensor:
         """The codes themselves: this family moves styles."""
         return w_plus.clone()
 

@@ -5,20 +5,31 @@ their figures also in ``runs.json`` beside the report, for other statistics of t
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
 from engines.core.atomic import write_text
 from engines.evaluation.kept import Kept
 from engines.evaluation.report import Provenance, plain
+from engines.evaluation.work_share import WorkShare
 
 __all__ = ["KnownRuns"]
 
 Figures = TypeVar("Figures")
+
+
+class _HasName(Protocol):
+    @property
+    def name(self) -> str:
+        """What a run's result is kept as."""
+        ...
+
+
+Named = TypeVar("Named", bound=_HasName)
 
 _NAME = "runs.json"
 
@@ -57,6 +68,20 @@ class KnownRuns(Generic[Figures]):
         self._kept.keep(name, figures, picture)
         self._known[name] = figures
         self._exact.add(name)
+
+    def make(
+        self,
+        runs: Sequence[Named],
+        one: Callable[[Named], tuple[Figures, np.ndarray]],
+        *,
+        share: WorkShare,
+        report: Callable[[int, int], None],
+    ) -> None:
+        """Makes runs by `one`, as many as the share's minutes go, and keeps each as it comes. report: hears how many of all."""
+        for done, run in enumerate(share.in_time(runs)):
+            report(done, len(runs))
+            self.keep(run.name, *one(run))
+        report(len(runs), len(runs))
 
     def write(self, provenance: Provenance) -> None:
         """Writes ``runs.json`` with all that was read, kept or asked for. Numbers keep six significant digits."""

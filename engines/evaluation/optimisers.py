@@ -185,8 +185,8 @@ def _make(
 ) -> None:
     """Makes the runs as long as the share's minutes go."""
     points = _points(arguments.evaluations)
-    for done, run in enumerate(share.in_time(runs)):
-        setting.stage("Searching", done, len(runs))
+
+    def one(run: _Run) -> tuple[Outcome, np.ndarray]:
         found = inverted(
             setting.pack,
             crops[run.picture],
@@ -196,8 +196,9 @@ def _make(
             encoder_start=arguments.start == "encoder",
         )
         losses = [None if np.isnan(loss) else float(loss) for loss in loss_at(found.losses, points)]
-        known.keep(run.name, Outcome(losses, found.mse, found.seconds), found.reconstruction)
-    setting.stage("Searching", len(runs), len(runs))
+        return Outcome(losses, found.mse, found.seconds), found.reconstruction
+
+    known.make(runs, one, share=share, report=lambda done, of: setting.stage("Searching", done, of))
 
 
 def _report(

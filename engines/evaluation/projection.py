@@ -173,11 +173,13 @@ def _make(
     if runs:
         # The first run also reads weights and warms the allocator up: not part of the seconds that are reported.
         outcome_of(setting.pack, subjects[0], runs[0].case, seed=0, evaluations=1, space=arguments.space)
-    for done, run in enumerate(share.in_time(runs)):
-        setting.stage("Projecting", done, len(runs))
-        budget = {"evaluations": arguments.evaluations, "space": arguments.space}
-        known.keep(run.name, *outcome_of(setting.pack, subjects[run.picture], run.case, seed=run.seed, **budget))
-    setting.stage("Projecting", len(runs), len(runs))
+    budget = {"evaluations": arguments.evaluations, "space": arguments.space}
+    known.make(
+        runs,
+        lambda run: outcome_of(setting.pack, subjects[run.picture], run.case, seed=run.seed, **budget),
+        share=share,
+        report=lambda done, of: setting.stage("Projecting", done, of),
+    )
 
 
 def _detector_figures(subjects: Sequence[Subject]) -> dict[str, float]:

@@ -22,8 +22,13 @@ _LEAST_PX = 128
 def shown_cases(main: Sequence[Case]) -> list[Case]:
     """Those of which the sheets show pictures: all methods with the last transform and start, all transforms with the last
     method and start."""
+    return list(dict.fromkeys([*_varying(main, "method"), *_varying(main, "transform")]))
+
+
+def _varying(main: Sequence[Case], name: str) -> list[Case]:
+    """The cases that differ from the last one in this at most."""
     last = main[-1]
-    return [case for case in main if last in (replace(case, method=last.method), replace(case, transform=last.transform))]
+    return [case for case in main if replace(case, **{name: getattr(last, name)}) == last]
 
 
 def write_projection_report(
@@ -70,8 +75,8 @@ def _sheets(
     last = main[-1]
     crops = [subjects[i].crop for i in table.pictures[: len(pictures[last])]]
     sheets = {
-        "methods": ("method", [c for c in main if replace(c, method=last.method) == last]),
-        "transforms": ("transform", [c for c in main if replace(c, transform=last.transform) == last]),
+        "methods": ("method", _varying(main, "method")),
+        "transforms": ("transform", _varying(main, "transform")),
     }
     for name, (varied, cases) in sheets.items():
         columns = [pictures[case] for case in cases]
