@@ -43,5 +43,6 @@ def add_arguments(parser: argparse.ArgumentParser, words: Sequence[str]) -> None
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     result = arguments.run_what(arguments)
-    print(result.get("unfinished") or f"report in {arguments.out}")
+    left = f", of what is there: {result['left']} runs are left, the same command goes on" if result.get("left") else ""
+    print(f"report in {arguments.out}{left}")
     return result

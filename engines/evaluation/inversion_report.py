@@ -3,68 +3,89 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from engines.evaluation.inversion_trials import Trial
+from engines.evaluation.inversion_trials import Trial, with_ratios
 from engines.evaluation.photos import missing_packages
 from engines.evaluation.picture_sets import PictureSet
 from engines.evaluation.report import flat
 from engines.evaluation.setting import Setting
 from engines.imaging.grids import picture_grid
 
-__all__ = ["write_inversion_report"]
+__all__ = ["Shown", "Tried", "write_inversion_report"]
 
-_ROWS = (("best", 0.0), ("median", 0.5), ("worst", 1.0))
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """A row of the sheet."""
+
+    label: str
+    """``best``, ``median`` or ``worst`` by the error of the last method."""
+    crop: np.ndarray
+    """uint8 [R, R, 3]."""
+    made: Sequence[tuple[np.ndarray, float]]
+    """What every method made of it, uint8 [R, R, 3], and its error."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tried:
+    """What all methods made of one set, or of its degraded pictures."""
+
+    name: str
+    trials: Sequence[Trial]
+    shown: Sequence[Shown]
 
 
 def write_inversion_report(
-    setting: Setting,
-    sets: Sequence[PictureSet],
-    trials: Mapping[str, Sequence[Trial]],
-    figures: Mapping[str, Mapping[str, Mapping[str, Any]]],
+    setting: Setting, sets: Sequence[PictureSet], tried: Sequence[Tried], *, left: int
 ) -> dict[str, Any]:
-    """Writes everything; `trials` and `figures` are by set and its degradation, the first of which is the report's own."""
+    """Writes everything, with the first of `tried` as the report's own. left: inversions that are still to be made.
+
+    Returns {method: figures} of the first, all as `sets`, and `left`.
+    """
     report = setting.report("How well pictures are inverted")
+    figures = {each.name: with_ratios(each.trials, seed=setting.provenance.seed) for each in tried}
     rows = []
-    if len(figures) > 1:
+    if left:
+        report.text(f"Not whole yet: {left} inversions are still to be made.")
+    if len(tried) > 1:
         report.heading("All sets")
         report.text("Median error (`mse_median`) of every method, and the number of pictures; all figures are below.")
-        report.table([_overview_row(variant, methods) for variant, methods in figures.items()])
-    for variant, methods in figures.items():
-        if len(figures) > 1:
-            report.heading(variant)
-        report.table([{"method": method, **row} for method, row in methods.items()])
-        picture, caption = _best_median_worst(trials[variant])
-        name = "best-median-worst" if variant == next(iter(figures)) else f"best-median-worst-{variant}"
-        report.picture(name, picture, caption)
-        rows += [{"set": variant, "method": method, **flat(row)} for method, row in methods.items()]
+        report.table([_overview_row(name, methods) for name, methods in figures.items()])
+    for each in tried:
+        if len(tried) > 1:
+            report.heading(each.name)
+        report.table([{"method": method, **row} for method, row in figures[each.name].items()])
+        own = f"-{each.name}" if each is not tried[0] else ""
+        report.picture("-".join(row.label for row in each.shown) + own, *_sheet(each))
+        rows += [{"set": each.name, "method": method, **flat(row)} for method, row in figures[each.name].items()]
     report.heading("What the figures mean")
     report.text(_EXPLANATION)
     if credits := [f"- {photo.shows}: {photo.licence}; {photo.source}" for each in sets for photo in each.photos]:
         report.text("Photographs:\n\n" + "\n".join(credits))
         if missing := missing_packages():
             report.text(f"More photographs come with packages that are not installed here: {', '.join(missing)}.")
-    first = next(iter(figures.values()))
-    return report.write(rows, {**first, "sets": figures})
+    return report.write(rows, {**figures[tried[0].name], "sets": figures, "left": left})
 
 
-def _overview_row(variant: str, methods: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def _overview_row(name: str, methods: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     number = next(iter(methods.values()))["n"]
-    return {"set": variant, "n": number, **{method: row["mse_median"] for method, row in methods.items()}}
+    return {"set": name, "n": number, **{method: row["mse_median"] for method, row in methods.items()}}
 
 
-def _best_median_worst(trials: Sequence[Trial]) -> tuple[np.ndarray, str]:
-    """All methods side by side on three pictures, chosen by the error of the last method."""
-    last = trials[-1]
-    order = np.argsort(last.mse, kind="stable")
+def _sheet(tried: Tried) -> tuple[np.ndarray, str]:
+    """All methods side by side, and the caption."""
+    methods = [trial.method for trial in tried.trials]
     rows, labels = [], []
-    for name, share in _ROWS:
-        index = order[round(share * (len(order) - 1))]
-        rows.append([last.crops[index], *(trial.reconstructions[index] for trial in trials)])
-        labels.append([name, *(f"{trial.method} {trial.mse[index]:.4f}" for trial in trials)])
-    caption = f"Best, median and worst picture by the error of {last.method}: the picture, then every method with its error."
+    for row in tried.shown:
+        rows.append([row.crop, *(picture for picture, _ in row.made)])
+        labels.append([row.label, *(f"{m} {mse:.4f}" for m, (_, mse) in zip(methods, row.made, strict=True))])
+    *others, last = (row.label for row in tried.shown)
+    which = (f"{', '.join(others)} and {last}" if others else last).capitalize()
+    caption = f"{which} picture by the error of {methods[-1]}: the picture, then every method with its error."
     return picture_grid(rows, labels=labels), caption
 
 

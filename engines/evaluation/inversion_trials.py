@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from engines.evaluation.inversion_runs import Result
-from engines.evaluation.judges import Judges
-from engines.evaluation.metrics import attribute_preservation, bootstrap_interval, squared_difference
+from engines.evaluation.inversion_runs import Outcome
+from engines.evaluation.metrics import bootstrap_interval
 
 __all__ = ["Trial", "with_ratios"]
 
@@ -21,51 +20,51 @@ class Trial:
     """One method on n pictures."""
 
     method: str
-    crops: np.ndarray
-    """uint8 [n, R, R, 3]: the pictures."""
-    reconstructions: np.ndarray
-    """uint8 [n, R, R, 3]."""
-    mse: np.ndarray
-    """[n], on the scale [-1, 1]."""
-    seconds: np.ndarray
-    evaluations: np.ndarray
-    """[n] pictures that the generator made for each."""
-    tuned: bool
-    """Whether the method changes the generator."""
+    outcomes: Sequence[Outcome]
+    """[n]."""
     twice: np.ndarray = field(default_factory=lambda: np.empty(0))
     """[m] identity similarity of the reconstructions of two uploads of one picture."""
     seams: np.ndarray = field(default_factory=lambda: np.empty(0))
-    """[n] how much the border shows where the reconstruction is blended into its photograph; empty for other pictures."""
+    """How much the border shows where reconstructions are blended into their photographs; empty for other pictures."""
 
-    @classmethod
-    def of(cls, method: str, crops: np.ndarray, results: Iterable[Result]) -> Trial:
-        efforts, reconstructions = zip(*results, strict=True)
-        made = np.array(reconstructions)
-        seconds, evaluations = (np.array([getattr(effort, name) for effort in efforts]) for name in ("seconds", "evaluations"))
-        tuned = any(effort.tuned for effort in efforts)
-        return cls(method, crops, made, squared_difference(crops, made), seconds, evaluations, tuned)
+    @property
+    def mse(self) -> np.ndarray:
+        """[n], on the scale [-1, 1]."""
+        return self._column("mse")
 
-    def figures(self, judges: Judges, *, seed: int) -> dict[str, Any]:
-        before, after = (judges.probabilities(pictures) for pictures in (self.crops, self.reconstructions))
-        kept = attribute_preservation(before, after, np.ones(before.shape[1], bool))
+    @property
+    def tuned(self) -> bool:
+        """Whether the method changes the generator."""
+        return any(outcome.tuned for outcome in self.outcomes)
+
+    def figures(self, *, seed: int) -> dict[str, Any]:
+        """NaN for what was not measured."""
+        mse, mean = self.mse, {name: float(self._column(name).mean()) for name in _AVERAGED}
         return {
-            "mse_median": float(np.median(self.mse)),
-            "mse_mean": float(self.mse.mean()),
-            "mse_mean_interval": bootstrap_interval(self.mse, seed=seed),
-            "mse_worst": float(self.mse.max()),
-            "perceptual_mean": float(judges.perceptual(self.crops, self.reconstructions).mean()),
-            "identity_mean": float(judges.identity_similarity(self.crops, self.reconstructions).mean()),
-            "attributes_kept": float(kept.mean()),
+            "mse_median": float(np.median(mse)),
+            "mse_mean": float(mse.mean()),
+            "mse_mean_interval": bootstrap_interval(mse, seed=seed),
+            "mse_worst": float(mse.max()),
+            "perceptual_mean": mean["perceptual"],
+            "identity_mean": mean["identity"],
+            "attributes_kept": mean["attributes_kept"],
             "twice_identity": float(self.twice.mean()) if len(self.twice) else math.nan,
             "twice_n": len(self.twice),
             "seam_worst": float(np.abs(self.seams).max()) if len(self.seams) else math.nan,
-            "seconds_mean": float(self.seconds.mean()),
-            "evaluations_mean": float(self.evaluations.mean()),
-            "n": len(self.mse),
+            "seconds_mean": mean["seconds"],
+            "evaluations_mean": mean["evaluations"],
+            "n": len(mse),
         }
 
+    def _column(self, name: str) -> np.ndarray:
+        """[n], None as NaN."""
+        return np.array([getattr(outcome, name) for outcome in self.outcomes], float)
 
-def with_ratios(judges: Judges, trials: Sequence[Trial], *, seed: int) -> dict[str, dict[str, Any]]:
+
+_AVERAGED = ("perceptual", "identity", "attributes_kept", "seconds", "evaluations")
+
+
+def with_ratios(trials: Sequence[Trial], *, seed: int) -> dict[str, dict[str, Any]]:
     """{method: figures} of one set, each with `mse_to_best_fixed`: its mean error by the smallest of those that do not tune.
 
     The ratio is NaN where all methods tune the generator.
@@ -74,7 +73,7 @@ def with_ratios(judges: Judges, trials: Sequence[Trial], *, seed: int) -> dict[s
     best = min(fixed, default=math.nan)
     figures = {}
     for trial in trials:
-        own = trial.figures(judges, seed=seed)
+        own = trial.figures(seed=seed)
         ratio = own["mse_mean"] / best if best > 0 else math.nan
         figures[trial.method] = {**own, "mse_to_best_fixed": ratio}
     return figures

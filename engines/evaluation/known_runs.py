@@ -1,5 +1,5 @@
 """The single runs of a long evaluation: with their pictures in the data folder as they come (:mod:`engines.evaluation.kept`),
-their figures also in ``runs.json`` beside the report, for other statistics of them and for a later call to go on from.
+their figures also in a file beside the report, for other statistics of them and for a later call to go on from.
 """
 
 from __future__ import annotations
@@ -31,18 +31,24 @@ class _HasName(Protocol):
 
 Named = TypeVar("Named", bound=_HasName)
 
-_NAME = "runs.json"
-
 
 class KnownRuns(Generic[Figures]):
     """Runs by name, each with its figures, a dataclass in JSON's types.
 
-    kept: the data folder's; `folder` is that of the report. Runs in ``runs.json`` that were made with other weights or settings
-    than `kept` says are not taken up. fresh: names of runs to forget; with any, what the report has counts no more.
+    kept: the data folder's; `folder` is that of the report, and holds `file_name`. Runs in this file that were made with other
+    weights or settings than `kept` says are not taken up. fresh: names of runs to forget; with any, the file counts no more.
     """
 
-    def __init__(self, kept: Kept[Figures], folder: Path, figures: type[Figures], *, fresh: Iterable[str] = ()) -> None:
-        self._kept, self._folder, self._figures = kept, folder, figures
+    def __init__(
+        self,
+        kept: Kept[Figures],
+        folder: Path,
+        figures: type[Figures],
+        *,
+        file_name: str = "runs.json",
+        fresh: Iterable[str] = (),
+    ) -> None:
+        self._kept, self._path, self._figures = kept, folder / file_name, figures
         self._columns = ["run", *(field.name for field in fields(figures))]
         forgotten = list(fresh)
         for name in forgotten:
@@ -84,16 +90,16 @@ class KnownRuns(Generic[Figures]):
         report(len(runs), len(runs))
 
     def write(self, provenance: Provenance) -> None:
-        """Writes ``runs.json`` with all that was read, kept or asked for. Numbers keep six significant digits."""
+        """Writes the file with all that was read, kept or asked for. Numbers keep six significant digits."""
         rows = [[name, *(plain(getattr(run, c)) for c in self._columns[1:])] for name, run in sorted(self._known.items())]
         head = {"provenance": asdict(provenance), "made_with": self._kept.made_with, "columns": self._columns}
         # A run a line: compact, and what a later call adds is what a comparison of files shows.
         lines = ",\n".join(json.dumps(row) for row in rows)
-        write_text(self._folder / _NAME, f'{json.dumps(head)[:-1]}, "runs": [\n{lines}\n]}}\n')
+        write_text(self._path, f'{json.dumps(head)[:-1]}, "runs": [\n{lines}\n]}}\n')
 
     def _read(self) -> dict[str, Figures]:
         try:
-            found = json.loads((self._folder / _NAME).read_text(encoding="utf-8"))
+            found = json.loads(self._path.read_text(encoding="utf-8"))
             if found["made_with"] != self._kept.made_with or found["columns"] != self._columns:
                 return {}
             rows = [row for row in found["runs"] if len(row) == len(self._columns)]

@@ -19,7 +19,7 @@ from engines.imaging.paste import paste_blended, pasted_region
 from engines.imaging.seam import seam
 from engines.packs.load import Pack
 
-__all__ = ["SETS", "PictureSet", "another_upload", "chosen_names", "picture_set", "seams", "uploaded_twice"]
+__all__ = ["SETS", "PictureSet", "another_upload", "chosen_names", "picture_set", "seam_of", "uploaded_twice"]
 
 _PHOTOS = "photos"
 SETS = (*DATA_SETS, _PHOTOS)
@@ -101,16 +101,12 @@ def another_upload(pixels: np.ndarray, *seed: int) -> np.ndarray:
     return np.asarray(kept.resize(size, Image.Resampling.BICUBIC))
 
 
-def seams(pictures: PictureSet, reconstructions: np.ndarray) -> np.ndarray:
-    """[n] how much the border shows of reconstructions uint8 [n, R, R, 3] that are blended into their photographs.
+def seam_of(photo: np.ndarray, alignment: Alignment, reconstruction: np.ndarray) -> float:
+    """How much the border shows of a reconstruction uint8 [R, R, 3] that is blended into its photograph uint8 [H, W, 3].
 
-    Empty for pictures that were not cut out of a larger one. See :func:`engines.imaging.seam.seam`.
+    See :func:`engines.imaging.seam.seam`.
     """
-    found = []
-    for pixels, alignment, reconstruction in zip(pictures.uploads, pictures.alignments, reconstructions, strict=False):
-        pasted = paste_blended(pixels, alignment, reconstruction)
-        found.append(seam(pixels, pasted, pasted_region(*pixels.shape[:2], alignment)))
-    return np.array(found)
+    return seam(photo, paste_blended(photo, alignment, reconstruction), pasted_region(*photo.shape[:2], alignment))
 
 
 def _aligned(pack: Pack, detector: FaceDetector, pixels: np.ndarray) -> tuple[np.ndarray, Alignment] | None:

@@ -166,8 +166,9 @@ INVERSION_KEYS = {
 def test_inversion_compares_the_methods(tmp_path):
     words = ("--n", "3", "--methods", "encoder,encoder-refine", "--steps", "3", "--twice", "0")
     result = run_command(inversion, *words, out=tmp_path)
-    assert list(result) == ["encoder", "encoder-refine", "sets"]
-    sets = result.pop("sets")
+    assert list(result) == ["encoder", "encoder-refine", "sets", "left"]
+    sets, left = result.pop("sets"), result.pop("left")
+    assert left == 0
     assert sets == {"faces": result}
     for figures in result.values():
         assert set(figures) >= INVERSION_KEYS
@@ -196,7 +197,7 @@ def test_inversion_judges_photographs_too_degraded_and_uploaded_twice(tmp_path):
     assert [row["set"] for row in _rows(tmp_path)] == variants
     report = (tmp_path / "report.md").read_text()
     assert "public domain" in report and "grace_hopper" not in report
-    sheets = {"best-median-worst.png", "best-median-worst-photos.png", "best-median-worst-faces-shifted.png"}
+    sheets = {"best-median-worst.png", "best-median-worst-photos.png", "median-faces-shifted.png"}
     assert sheets <= set(_contents(tmp_path))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -97,16 +98,14 @@ def test_parts_together_are_the_whole(made, tmp_path, monkeypatch):
     monkeypatch.setenv(DATA_DIR_VARIABLE, str(tmp_path / "other"))
     second = run_command(inversion, *WORDS, "--part", "2/2", out=tmp_path / "parts")
     assert len(_real(made)) == 2 * 2, "the second picture, and the second that is darkened"
-    assert second == {
-        "left": 2 * (A_WAY - 2),
-        "unfinished": "no report yet: 8 of 12 inversions are left, 0 of them in part 2/2; the same command goes on",
-    }
-    assert not (tmp_path / "parts").exists()
+    assert second["left"] == 2 * (A_WAY - 2)
+    assert {name: rows["encoder"]["n"] for name, rows in second["sets"].items()} == {"faces": 1, "faces-darkened": 1}
+    assert "Not whole yet: 8 inversions are still to be made." in (tmp_path / "parts" / "report.md").read_text("utf-8")
     both = run_command(inversion, *WORDS, "--part", "1/2", out=tmp_path / "parts")
     assert len(_real(made)) == 2 * (A_WAY - 2)
     assert _without_seconds(both) == _without_seconds(whole)
-    picture = "best-median-worst-faces-darkened.png"
-    assert (tmp_path / "parts" / picture).read_bytes() == (tmp_path / "whole" / picture).read_bytes()
+    for picture in ("best-median-worst.png", "median-faces-darkened.png"):
+        assert (tmp_path / "parts" / picture).read_bytes() == (tmp_path / "whole" / picture).read_bytes()
 
 
 def test_damaged_files_are_made_again(made, tmp_path):
@@ -126,17 +125,54 @@ def test_time_ends_the_work_and_a_later_call_goes_on(made, tmp_path, monkeypatch
     with monkeypatch.context() as patched:
         patched.setattr(WorkShare, "in_time", lambda self, work: work[:5])
         ended = run_command(inversion, *WORDS, "--minutes", "1", out=tmp_path / "out")
-    assert ended["left"] == 2 * A_WAY - 5 and "7 of 12 inversions are left; the same" in ended["unfinished"]
-    assert not (tmp_path / "out").exists()
+    assert ended["left"] == 2 * A_WAY - 5
+    # Of the first picture there are two ways, plain, darkened and as it is uploaded first and again: five are not all of it.
+    assert list(ended["sets"]) == ["faces"] and ended["encoder"]["n"] == 1
     made.clear()
     run_command(inversion, *WORDS, out=tmp_path / "out")
     assert len(_real(made)) == 2 * A_WAY - 5
 
 
+def test_nothing_whole_is_said_and_what_was_made_stays(made, tmp_path, monkeypatch):
+    monkeypatch.setattr(WorkShare, "in_time", lambda self, work: work[:1])
+    with pytest.raises(OptionError, match="No picture has been inverted by all methods yet"):
+        run_command(inversion, *WORDS, "--minutes", "1", out=tmp_path)
+    assert len(_real(made)) == 1 and {path.name for path in tmp_path.glob("runs-*")} == {
+        "runs-encoder.json",
+        "runs-adam-w.json",
+    }
+
+
+def test_without_the_data_folder_figures_come_from_the_report_and_only_what_is_looked_at_is_made_again(made, tmp_path):
+    words = ("--sets", "faces", "--n", "6", "--degrade", "none,darkened", "--twice", "1", "--methods", "encoder,adam:w")
+    words += ("--steps", "2")
+    first = run_command(inversion, *words, out=tmp_path / "out")
+    pictures = {path.name: path.read_bytes() for path in (tmp_path / "out").glob("*.png")}
+    made.clear()
+    shutil.rmtree(tmp_path / "data")
+    again = run_command(inversion, *words, out=tmp_path / "out")
+    # Best, median and worst, the median of the darkened ones, and both uploads, the first of which may be one of them.
+    assert len(_real(made)) in (2 * 5, 2 * 6)
+    assert _close(again, first)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").glob("*.png")} == pictures
+
+
+def _close(a, b) -> bool:
+    """Equal but for the last digits, seconds aside."""
+    if isinstance(b, dict):
+        return a.keys() == b.keys() and all("seconds" in key or _close(a[key], b[key]) for key in b)
+    if isinstance(b, list):
+        return len(a) == len(b) and all(map(_close, a, b))
+    return a == (pytest.approx(b, rel=1e-4) if isinstance(b, float) else b)
+
+
 def test_the_command_line_says_what_is_left(capsys, tmp_path):
-    arguments = argparse.Namespace(run_what=lambda arguments: {"left": 3, "unfinished": "3 are left"}, out=tmp_path)
+    arguments = argparse.Namespace(run_what=lambda arguments: {"left": 3}, out=tmp_path)
     evaluate.run(arguments)
-    assert capsys.readouterr().out == "3 are left\n"
+    assert capsys.readouterr().out == f"report in {tmp_path}, of what is there: 3 runs are left, the same command goes on\n"
+    arguments.run_what = lambda arguments: {"left": 0}
+    evaluate.run(arguments)
+    assert capsys.readouterr().out == f"report in {tmp_path}\n"
 
 
 def test_sets_may_differ_in_size(made, tmp_path):
