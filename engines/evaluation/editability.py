@@ -1,31 +1,33 @@
 """``evaluate editability``: whether a generator that was tuned for one picture still does everything else as before.
 
 Held-out pictures are inverted by methods that tune the generator. The same edits of the same codes are painted by the tuned
-generator and by the pack's own; and codes that have nothing to do with the picture are painted by both.
+generator and by the pack's own; and codes that have nothing to do with the picture are painted by both. What comes out is
+kept in the data folder as it comes, and its figures in the report: a second call makes only what is missing.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from engines.core.errors import OptionError
+from engines.evaluation.editability_runs import SHOWN_CODES, Bench, Outcome, TunedRun, strip_of
 from engines.evaluation.edits import chosen_attributes
 from engines.evaluation.judges import Judges, sample_codes
-from engines.evaluation.metrics import bootstrap_interval, squared_difference
+from engines.evaluation.kept import Kept, kept_folder
+from engines.evaluation.known_runs import KnownRuns
+from engines.evaluation.metrics import bootstrap_interval
 from engines.evaluation.report import ReportFolder, flat
-from engines.evaluation.setting import Setting, Subjects, add_common_arguments
-from engines.evaluation.tuned_edits import EditTally, edit_figures, random_change, tallied
-from engines.evaluation.ways import chosen_ways, inverted
-from engines.generators.stylegan2 import Generator
-from engines.generators.weight_differences import tuned
+from engines.evaluation.setting import Setting, add_common_arguments
+from engines.evaluation.tuned_edits import EditTally, edit_figures
+from engines.evaluation.ways import chosen_ways
+from engines.evaluation.work_share import WorkShare, add_share_arguments
 from engines.imaging.grids import picture_grid
-from engines.inversion.result import Inversion
+from engines.inversion.requirements import METHOD_COMPONENTS
 from engines.tuning.methods import TUNING_METHODS
 
 __all__ = ["HELP", "add_arguments", "run"]
@@ -33,29 +35,9 @@ __all__ = ["HELP", "add_arguments", "run"]
 HELP = "whether edits still work on tuned generators, and how much other pictures change"
 
 _WAYS = "fine-tune,clone,clone:none"
-_SHOWN = 6  # faces and random codes on the sheets
-
-
-@dataclass(frozen=True, eq=False)
-class _Case:
-    """One picture, tuned for in one way."""
-
-    crop: np.ndarray
-    """uint8 [R, R, 3]."""
-    mse: float
-    untuned_mse: float
-    """Of the shared generator's picture of the same codes."""
-    seconds: float
-    on_tuned: EditTally
-    on_shared: EditTally
-    random: Mapping[str, float]
-    """Figures of :func:`random_change`."""
-    shown_edit: str
-    """``+Smiling`` or ``-Smiling``."""
-    shown: np.ndarray
-    """uint8 [4, R, R, 3]: the shared generator's picture of the codes, of one edit of them, and the tuned one's of both."""
-    random_shown: np.ndarray
-    """uint8 [m, R, R, 3]: the tuned generator's pictures of the first random codes."""
+_SHOWN = 6  # faces on the sheets
+_TAKING_PART = ("attribute_predictor", "edit_maps", "training_sample")
+"""Beside what the methods need."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,123 +53,97 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--codes", type=int, default=500, metavar="N", help="random codes for both generators (default 500)")
     parser.add_argument("--seconds", type=float, default=None, help="budget of the tuning, per picture")
     parser.add_argument("--steps", type=int, default=None, help="budget of the tuning, per picture")
+    add_share_arguments(parser, then="report what is whole by then")
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Writes the report; returns {method: figures}."""
+    """Writes the report; returns {method: figures}, and as `left` how many runs are still to be made."""
     names = ("methods", "attributes", "alpha", "codes", "seconds", "steps")
     options = {name: getattr(arguments, name) for name in names}
     if arguments.codes < 2 or not arguments.alpha > 0:
         raise OptionError("--codes must be at least 2, and --alpha above 0.")
+    share = WorkShare.of(arguments)
     setting = Setting.open(arguments, "evaluate editability", options)
-    pack, judges = setting.pack, Judges(setting.pack)
-    ways = chosen_ways(arguments.methods, pack)
+    ways = chosen_ways(arguments.methods, setting.pack)
     if fixed := [way for way in ways if way.partition(":")[0] not in TUNING_METHODS]:
         raise OptionError(f"--methods {','.join(fixed)}: name methods that tune the generator, {', '.join(TUNING_METHODS)}.")
-    attributes = chosen_attributes(arguments.attributes, setting)
-    subjects = setting.subjects("test", arguments.n)
-    codes = sample_codes(pack, arguments.codes, seed=arguments.seed)
-    samples = judges.pictures(codes)
-    cases = {way: list(_cases(setting, judges, way, subjects, attributes, codes, samples, arguments)) for way in ways}
-    figures = {way: _figures(found, seed=arguments.seed) for way, found in cases.items()}
+    bench = _bench(setting, arguments)
+    rows = [[TunedRun(i, way) for way in ways] for i in range(len(bench.subjects.pictures))]
+    mine = [run for row in rows for run in row if share.has(run.picture)]
+    known = _known(setting, bench, arguments, [run.name for run in mine] if arguments.fresh else ())
+    _make(known, bench, [run for run in mine if known.figures(run.name) is None], share)
+    known.write(setting.provenance)
+    whole = [row for row in rows if all(known.figures(run.name) is not None for run in row)]
+    if not whole:
+        raise OptionError("No picture has been tuned for in all ways yet: give more --minutes, or fewer methods.")
+    # Of what another call had made the report keeps figures alone.
+    shown = whole[:_SHOWN]
+    _make(known, bench, [run for row in shown for run in row if known.picture(run.name) is None], WorkShare(1, 1, None))
+    outcomes = {way: [known.figures(row[k].name) for row in whole] for k, way in enumerate(ways)}
+    figures = {way: _figures(found, seed=arguments.seed) for way, found in outcomes.items()}
     report = setting.report("What tuned generators still do")
     report.table([{"method": way, **row} for way, row in figures.items()])
     report.text(_EXPLANATION)
-    _pictures(report, cases, samples)
-    return report.write([{"method": way, **flat(row)} for way, row in figures.items()], figures)
+    for column in zip(*shown, strict=True):
+        _edit_sheet(report, bench, column, known)
+    _random_sheet(report, bench, shown[0], known)
+    left = sum(known.figures(run.name) is None for row in rows for run in row)
+    return report.write([{"method": way, **flat(row)} for way, row in figures.items()], {**figures, "left": left})
 
 
-def _cases(
-    setting: Setting,
-    judges: Judges,
-    way: str,
-    subjects: Subjects,
-    attributes: Sequence[str],
-    codes: np.ndarray,
-    samples: np.ndarray,
-    arguments: argparse.Namespace,
-) -> Iterator[_Case]:
-    """The pictures, one after the other, tuned for in one way and judged."""
-    columns = [judges.attributes.index(name) for name in attributes]
-    for index, crop in enumerate(subjects.pictures):
-        setting.stage(f"Tuning by {way}", index, len(subjects.pictures))
-        budget = {"seconds": arguments.seconds, "steps": arguments.steps}
-        inversion = inverted(setting.pack, crop, way, seed=arguments.seed, **budget)
-        # Every edit turns what the portrait's exact label says into its opposite.
-        wanted = ~subjects.labels[index, columns]
-        edited = _edited(judges, inversion.w_plus, attributes, wanted, arguments.alpha)
-        generator = tuned(setting.pack.generator, inversion.weight_differences)
-        yield _case(judges, inversion, generator, edited, attributes, wanted, codes, samples, shown=index % len(attributes))
-    setting.stage(f"Tuning by {way}", len(subjects.pictures), len(subjects.pictures))
+def _bench(setting: Setting, arguments: argparse.Namespace) -> Bench:
+    attributes = chosen_attributes(arguments.attributes, setting)
+    judges, subjects = Judges(setting.pack), setting.subjects("test", arguments.n)
+    codes = sample_codes(setting.pack, arguments.codes, seed=arguments.seed)
+    budget = {"seconds": arguments.seconds, "steps": arguments.steps}
+    return Bench(setting, judges, subjects, attributes, arguments.alpha, budget, codes, judges.pictures(codes))
 
 
-def _case(
-    judges: Judges,
-    inversion: Inversion,
-    generator: Generator,
-    edited: np.ndarray,
-    attributes: Sequence[str],
-    wanted: np.ndarray,
-    codes: np.ndarray,
-    samples: np.ndarray,
-    *,
-    shown: int,
-) -> _Case:
-    """Judges one tuned generator; `shown` is the edit that the sheet shows."""
-
-    def paint_tuned(w_plus: np.ndarray) -> np.ndarray:
-        return judges.pictures(w_plus, generator)
-
-    code = inversion.w_plus
-    random_pictures = paint_tuned(codes)
-    pair = np.stack([code, edited[shown]])
-    pictures = [paint(pair) for paint in (judges.pictures, paint_tuned)]
-    return _Case(
-        inversion.crop,
-        inversion.mse,
-        float(squared_difference(inversion.crop[None], pictures[0][:1])[0]),
-        inversion.seconds,
-        tallied(judges, paint_tuned, code, edited, attributes, wanted),
-        tallied(judges, judges.pictures, code, edited, attributes, wanted),
-        random_change(random_pictures, samples),
-        f"{'+' if wanted[shown] else '-'}{attributes[shown]}",
-        np.concatenate(pictures),
-        random_pictures[:_SHOWN],
-    )
+def _known(setting: Setting, bench: Bench, arguments: argparse.Namespace, fresh: Sequence[str]) -> KnownRuns[Outcome]:
+    """What is known already, by all that decides it beside picture and way."""
+    kinds = dict.fromkeys((*(kind for method in TUNING_METHODS for kind in METHOD_COMPONENTS[method]), *_TAKING_PART))
+    judged = (setting.rendered, *bench.attributes, bench.alpha, len(bench.codes))
+    deciding = (setting.provenance.seed, *bench.budget.values(), *judged)
+    kept = Kept(kept_folder(setting.pack, "editability", tuple(kinds), deciding), Outcome)
+    return KnownRuns(kept, Path(arguments.out), Outcome, fresh=fresh)
 
 
-@torch.no_grad()
-def _edited(judges: Judges, code: np.ndarray, attributes: Sequence[str], wanted: np.ndarray, alpha: float) -> np.ndarray:
-    """Codes float32 [K, L, D]: the code after an edit of each attribute, added where `wanted` and else removed."""
-    w_plus = torch.from_numpy(code.copy())[None].to(judges.pack.device)
-    strengths = np.where(wanted, alpha, -alpha).tolist()
-    edits = [judges.pack.edit_maps.edit(w_plus, {name: a}) for name, a in zip(attributes, strengths, strict=True)]
-    return torch.cat(edits).cpu().numpy()
+def _make(known: KnownRuns[Outcome], bench: Bench, runs: Sequence[TunedRun], share: WorkShare) -> None:
+    """Makes the runs as long as the share's minutes go."""
+    known.make(runs, bench.outcome, share=share, report=lambda done, of: bench.setting.stage("Tuning for pictures", done, of))
 
 
-def _figures(cases: Sequence[_Case], *, seed: int) -> dict[str, Any]:
-    changes = {key: np.array([case.random[key] for case in cases]) for key in cases[0].random}
+def _figures(outcomes: Sequence[Outcome], *, seed: int) -> dict[str, Any]:
+    changes = {key: np.array([outcome.random[key] for outcome in outcomes]) for key in outcomes[0].random}
+    on_tuned, on_shared = ([EditTally.from_json(getattr(o, name)) for o in outcomes] for name in ("on_tuned", "on_shared"))
     return {
-        **edit_figures([case.on_tuned for case in cases], [case.on_shared for case in cases], seed=seed),
+        **edit_figures(on_tuned, on_shared, seed=seed),
         **{key: float(values.mean()) for key, values in changes.items()},
         "random_change_interval": bootstrap_interval(changes["random_change"], seed=seed),
-        "mse_mean": float(np.mean([case.mse for case in cases])),
-        "mse_untuned_mean": float(np.mean([case.untuned_mse for case in cases])),
-        "seconds_mean": float(np.mean([case.seconds for case in cases])),
-        "n": len(cases),
+        "mse_mean": float(np.mean([outcome.mse for outcome in outcomes])),
+        "mse_untuned_mean": float(np.mean([outcome.untuned_mse for outcome in outcomes])),
+        "seconds_mean": float(np.mean([outcome.seconds for outcome in outcomes])),
+        "n": len(outcomes),
     }
 
 
-def _pictures(report: ReportFolder, cases: Mapping[str, Sequence[_Case]], samples: np.ndarray) -> None:
-    for way, found in cases.items():
-        rows, labels = [], []
-        for case in found[:_SHOWN]:
-            rows.append([case.crop, *case.shown])
-            labels.append(["picture", "shared", case.shown_edit, "tuned", case.shown_edit])
-        caption = f"{way}: a picture, what the shared generator paints of its code, an edit of it, and the same after tuning."
-        report.picture(f"edits-{way.replace(':', '-')}", picture_grid(rows, labels=labels), caption)
-    rows = [list(samples[:_SHOWN]), *(list(found[0].random_shown) for found in cases.values())]
-    labels = [[name] + [""] * (len(row) - 1) for name, row in zip(["shared", *cases], rows, strict=True)]
+def _edit_sheet(report: ReportFolder, bench: Bench, runs: Sequence[TunedRun], known: KnownRuns[Outcome]) -> None:
+    """One way's pictures, a row each."""
+    way, rows, labels = runs[0].way, [], []
+    for run in runs:
+        edit = bench.shown_edit(run.picture)
+        name = f"{'+' if bench.wanted(run.picture)[edit] else '-'}{bench.attributes[edit]}"
+        rows.append([bench.subjects.pictures[run.picture], *strip_of(known.picture(run.name))[0]])
+        labels.append(["picture", "shared", name, "tuned", name])
+    caption = f"{way}: a picture, what the shared generator paints of its code, an edit of it, and the same after tuning."
+    report.picture(f"edits-{way.replace(':', '-')}", picture_grid(rows, labels=labels), caption)
+
+
+def _random_sheet(report: ReportFolder, bench: Bench, runs: Sequence[TunedRun], known: KnownRuns[Outcome]) -> None:
+    """Random codes by the shared generator and by those of `runs`, a row each."""
+    rows = [list(bench.samples[:SHOWN_CODES]), *(strip_of(known.picture(run.name))[1] for run in runs)]
+    names = ["shared", *(run.way for run in runs)]
+    labels = [[name] + [""] * (len(row) - 1) for name, row in zip(names, rows, strict=True)]
     caption = "The same random codes, painted by the shared generator and by generators that were tuned for the first picture."
     report.picture("random-codes", picture_grid(rows, labels=labels), caption)
 

@@ -41,7 +41,7 @@ class Kept(Generic[Figures]):
         return self._folder.name
 
     def get(self, name: str) -> tuple[Figures, np.ndarray] | None:
-        """Figures and picture uint8 [R, R, 3]; None for what is not there or damaged, and has to be made."""
+        """Figures and picture uint8 [H, W, 3]; None for what is not there or damaged, and has to be made."""
         path = self._path(name)
         if not path.exists():
             return None
@@ -55,7 +55,7 @@ class Kept(Generic[Figures]):
             return None
 
     def keep(self, name: str, figures: Figures, picture: np.ndarray) -> None:
-        """picture: uint8 [R, R, 3]."""
+        """picture: uint8 [H, W, 3]."""
         information, text = PngInfo(), json.dumps(asdict(figures))
         information.add_text(_FIGURES, text)
         information.add_text(_DIGEST, _digest(text, picture))

@@ -65,12 +65,12 @@ class KnownRuns(Generic[Figures]):
         return self._known.get(name)
 
     def picture(self, name: str) -> np.ndarray | None:
-        """uint8 [R, R, 3] that the run made; None where at most its figures are known."""
+        """uint8 [H, W, 3] that the run made; None where at most its figures are known."""
         found = self._kept.get(name)
         return None if found is None else found[1]
 
     def keep(self, name: str, figures: Figures, picture: np.ndarray) -> None:
-        """picture: uint8 [R, R, 3]."""
+        """picture: uint8 [H, W, 3]."""
         self._kept.keep(name, figures, picture)
         self._known[name] = figures
         self._exact.add(name)

@@ -30,7 +30,17 @@ class EditTally:
     changed: np.ndarray
     """bool [K]: it could, and the edited picture's prediction is on the other side."""
     kept: np.ndarray
-    """[K] share of the attributes not tied to the edited one whose predictions stay."""
+    """[K] share of the attributes not tied to the edited one whose predictions stay; NaN where all are tied."""
+
+    def to_json(self) -> list[list[float | None]]:
+        """Three lists of K numbers."""
+        kept = [None if np.isnan(share) else float(share) for share in self.kept]
+        return [self.could.astype(int).tolist(), self.changed.astype(int).tolist(), kept]
+
+    @classmethod
+    def from_json(cls, value: Sequence[Sequence[float | None]]) -> EditTally:
+        could, changed, kept = (np.array(row, float) for row in value)
+        return cls(could > 0, changed > 0, kept)
 
 
 def tallied(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -68,6 +70,13 @@ def test_the_ratios_compare_the_same_pictures():
     assert figures["edits"] == 5
     same = edit_figures(shared, shared, seed=0)
     assert same["target_change_ratio"] == same["attribute_preservation_ratio"] == 1
+
+
+def test_a_tally_comes_back_from_json():
+    tally = EditTally(np.array([True, False]), np.array([False, False]), np.array([0.25, np.nan]))
+    again = EditTally.from_json(json.loads(json.dumps(tally.to_json(), allow_nan=False)))
+    assert all(np.array_equal(*pair, equal_nan=True) for pair in zip(vars(tally).values(), vars(again).values(), strict=True))
+    assert again.could.dtype == again.changed.dtype == bool
 
 
 def test_the_change_of_random_pictures_is_in_units_of_their_distance():
