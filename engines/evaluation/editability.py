@@ -24,7 +24,7 @@ from engines.evaluation.metrics import bootstrap_interval
 from engines.evaluation.report import ReportFolder, flat
 from engines.evaluation.setting import Setting, add_common_arguments
 from engines.evaluation.tuned_edits import EditTally, edit_figures
-from engines.evaluation.ways import chosen_ways
+from engines.evaluation.ways import METHODS_REVISION, chosen_ways
 from engines.evaluation.work_share import WorkShare, add_share_arguments
 from engines.imaging.grids import picture_grid
 from engines.inversion.requirements import METHOD_COMPONENTS
@@ -103,7 +103,7 @@ def _known(setting: Setting, bench: Bench, arguments: argparse.Namespace, fresh:
     """What is known already, by all that decides it beside picture and way."""
     kinds = dict.fromkeys((*(kind for method in TUNING_METHODS for kind in METHOD_COMPONENTS[method]), *_TAKING_PART))
     judged = (setting.rendered, *bench.attributes, bench.alpha, len(bench.codes))
-    deciding = (setting.provenance.seed, *bench.budget.values(), *judged)
+    deciding = (setting.provenance.seed, *bench.budget.values(), *judged, METHODS_REVISION)
     kept = Kept(kept_folder(setting.pack, "editability", tuple(kinds), deciding), Outcome)
     return KnownRuns(kept, Path(arguments.out), Outcome, fresh=fresh)
 

@@ -23,7 +23,7 @@ from engines.evaluation.metrics import bootstrap_interval
 from engines.evaluation.picture_sets import chosen_names
 from engines.evaluation.report import ReportFolder, flat
 from engines.evaluation.setting import Setting, add_common_arguments
-from engines.evaluation.ways import inverted
+from engines.evaluation.ways import METHODS_REVISION, inverted
 from engines.evaluation.whole_runs import whole_runs
 from engines.evaluation.work_share import WorkShare, add_share_arguments
 from engines.imaging.grids import picture_grid
@@ -170,7 +170,7 @@ def _points(evaluations: int) -> np.ndarray:
 
 def _known(setting: Setting, arguments: argparse.Namespace, fresh: Sequence[str]) -> KnownRuns[Outcome]:
     """What is known already, by all that decides a run beside method, picture and seed."""
-    deciding = (setting.rendered, arguments.space, arguments.evaluations, arguments.start)
+    deciding = (setting.rendered, arguments.space, arguments.evaluations, arguments.start, METHODS_REVISION)
     kept = Kept(kept_folder(setting.pack, "optimisers", _TAKING_PART, deciding), Outcome)
     return KnownRuns(kept, Path(arguments.out), Outcome, fresh=fresh)
 

@@ -25,6 +25,7 @@ from engines.evaluation.projection_report import shown_cases, write_projection_r
 from engines.evaluation.projection_runs import Case, Outcome, Run, Subject, outcome_of
 from engines.evaluation.projection_table import Table
 from engines.evaluation.setting import Setting, add_common_arguments
+from engines.evaluation.ways import METHODS_REVISION
 from engines.evaluation.work_share import WorkShare, add_share_arguments
 from engines.inversion.objects import found_box
 from engines.inversion.options import Space, TransformSearch
@@ -43,8 +44,6 @@ _ABLATIONS = ("class", "outside")
 _OUTSIDE_WEIGHTS = (0.0, 1.0)
 """Beside the usual one."""
 _SHOWN = 6  # pictures on a sheet
-_REVISION = 2
-"""One more whenever the searches change what they find: what was kept before then counts no more."""
 _TAKING_PART = ("generator", "statistics", "encoder", "perceptual", "class_predictor", "box_detector")
 
 
@@ -156,7 +155,7 @@ def _subjects(setting: Setting, n: int) -> list[Subject]:
 
 def _known(setting: Setting, arguments: argparse.Namespace, fresh: Sequence[str]) -> KnownRuns[Outcome]:
     """What is known already, by all that decides a run beside case, picture and seed."""
-    deciding = (setting.pack.manifest.object_box, setting.rendered, arguments.space, arguments.evaluations, _REVISION)
+    deciding = (setting.pack.manifest.object_box, setting.rendered, arguments.space, arguments.evaluations, METHODS_REVISION)
     kept = Kept(kept_folder(setting.pack, "projection", _TAKING_PART, deciding), Outcome)
     return KnownRuns(kept, Path(arguments.out), Outcome, fresh=fresh)
 

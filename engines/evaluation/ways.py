@@ -18,7 +18,10 @@ from engines.inversion.result import Inversion
 from engines.packs.load import Pack
 from engines.tuning.methods import METHODS
 
-__all__ = ["chosen_ways", "finished", "inverted", "ways_of"]
+__all__ = ["METHODS_REVISION", "chosen_ways", "finished", "inverted", "ways_of"]
+
+METHODS_REVISION = 2
+"""One more whenever a method changes what it finds: what evaluations kept before then counts no more."""
 
 
 def ways_of(pack: Pack) -> list[str]:
