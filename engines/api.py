@@ -54,6 +54,7 @@ from engines.session.catalogue import AttributeInfo, ClassInfo, FamilyInfo, Pack
 from engines.session.export import BLENDS, Blend, exported, framed_crop
 from engines.session.object_edit import ObjectEdit
 from engines.session.readings import AttributeReading, ClassReading, class_readings, reading
+from engines.session.regions import edited_region
 from engines.session.sampling import sample
 from engines.session.state import EditState, EditStep, Frame, unknown_name
 from engines.tuning.kept import invert_once
@@ -492,9 +493,9 @@ def export(
 ) -> np.ndarray:
     """The picture to keep, uint8 RGB [H, W, 3]: the edit pasted into the whole photo, or (no photo, no paste) the square.
 
-    blend: detail adds what the edit changes and keeps all else of the photo; poisson sets the generator's picture into it
-        without a seam, inside the inversion's mask; mixed does so and keeps the photo's gradients where they are steeper. None
-        is poisson for an inversion with a transform, else detail.
+    blend: detail adds what the edit changes, where its attributes show, and keeps all else of the photo; poisson sets the
+        generator's picture into it without a seam, inside the inversion's mask; mixed does so and keeps the photo's gradients
+        where they are steeper. None is poisson for an inversion with a transform, else detail.
     Raises OptionError for another blend, and when the photo is not the one that the inversion was made from.
     """
     if picture is None or inversion.alignment is None or not paste_back:
@@ -505,7 +506,8 @@ def export(
         raise OptionError(f"{picture.name} has {width} x {height} pixels, the inverted photo had {was}: give the same photo.")
     # Another class has another outline as well.
     moved_box = found_box(pack, frame.image) if frame.state.object_edit.edited else None
-    return exported(picture.pixels, inversion, frame.image, blend, moved_box=moved_box)
+    region = edited_region(pack.manifest, frame.state)
+    return exported(picture.pixels, inversion, frame.image, blend, moved_box=moved_box, region=region)
 
 
 # ---- inside -----------------------------------------------------------------------------------------------------

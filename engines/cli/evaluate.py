@@ -28,6 +28,7 @@ TABLE = {
         "engines.evaluation.regularity",
         "distortion against editability of codes pulled towards W, and of inversion methods (e4e)",
     ),
+    "pasted": ("engines.evaluation.pasted", "edits back in their photos: what they bring, and what they change beside"),
     "optimisers": ("engines.evaluation.optimisers", "loss against generator evaluations of the optimisers"),
     "projection": ("engines.evaluation.projection", "optimisers and transforms on objects that lie anywhere (Table 1)"),
     "predictors": ("engines.evaluation.predictors", "accuracy of the attribute predictor"),

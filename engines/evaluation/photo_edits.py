@@ -25,6 +25,7 @@ from engines.imaging.align import Alignment
 from engines.imaging.grids import picture_grid
 from engines.inversion.result import Inversion
 from engines.session.export import exported
+from engines.session.regions import region_of
 
 __all__ = ["HELP", "add_arguments", "run"]
 
@@ -68,7 +69,10 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             judged.append({"attribute": attribute, "alpha": alpha, "before": before[k], "after": answers[k]})
         table += [{**own, **line} for line in judged]
         result[photo.name] = {"mse": inversion.mse, "edits": judged}
-        pasted = [exported(upload, inversion, picture, None) for picture in pictures]
+        pasted = [
+            exported(upload, inversion, picture, None, region=region_of(pack.manifest, [attribute]))
+            for (attribute, _), picture in zip(edits, pictures, strict=True)
+        ]
         rows.append([_shown(picture, alignment) for picture in (upload, *pasted)])
         labels.append([photo.name, *(f"{attribute} {alpha:+g}" for attribute, alpha in edits)])
     return _write(setting, rows, labels, table, result)

@@ -10,17 +10,18 @@ import numpy as np
 from engines.core.errors import OptionError
 from engines.imaging.align import Alignment
 from engines.imaging.convert import to_tensor, to_uint8
+from engines.imaging.edit_region import limited
 from engines.imaging.paste import Rectangle, paste_back, paste_blended
 from engines.imaging.repaint import before_edit
 from engines.inversion.result import Inversion
 from engines.inversion.transforms import Transform
 
-__all__ = ["BLENDS", "Blend", "exported", "framed_crop"]
+__all__ = ["BLENDS", "Blend", "exported", "framed_crop", "with_edit"]
 
 Blend = Literal["detail", "poisson", "mixed"]
-"""How an edit goes back into its photo. ``detail``: the photo with what the edit changes added, its own detail kept but where
-the edit paints anew. ``poisson``: the generator's picture in the photo's place, blended without a seam. ``mixed``: the same
-with the photo's gradients wherever they are steeper."""
+"""How an edit goes back into its photo. ``detail``: the photo with what the edit changes added where its attributes show; the
+photo's own detail is kept but where the edit paints anew. ``poisson``: the generator's picture in the photo's place, blended
+without a seam. ``mixed``: the same with the photo's gradients wherever they are steeper."""
 BLENDS: tuple[Blend, ...] = get_args(Blend)
 _ROOM = 0.1
 """Of a moved object's size, on each side of it."""
@@ -33,11 +34,13 @@ def exported(
     blend: Blend | None,
     *,
     moved_box: Rectangle | None = None,
+    region: np.ndarray | None = None,
 ) -> np.ndarray:
     """The photo uint8 [H, W, 3] that `inversion` was made from, with the edited picture uint8 [R, R, 3] in it.
 
     moved_box: where the object lies in the edited picture (x0, y0, x1, y1), if it has moved: both it and where it was are
     blended, so that it is not cut off at the mask.
+    region: float32 [R, R] in [0, 1], the share of the edit's change that ``detail`` takes; None is all of it.
     blend: None is ``poisson`` where a transform of the picture was found, whose reconstruction stands elsewhere and in another
     light than the photo's, else ``detail``. Raises OptionError for another word.
     """
@@ -51,10 +54,26 @@ def exported(
     if blend == "detail":
         seen = (framed_crop(inversion), inversion.reconstruction, image)
         crop, reconstruction, edited = (_in_the_photos_light(picture, transform) for picture in seen)
-        return paste_back(pixels, alignment.then(to_frame), before_edit(crop, reconstruction, edited), edited)
+        return with_edit(pixels, alignment.then(to_frame), crop, reconstruction, edited, region)
     picture = _in_the_photos_light(image, transform)
     mask = inversion.mask if moved_box is None else _grown(inversion.mask, moved_box, to_frame)
     return paste_blended(pixels, alignment, picture, to_frame=to_frame, mask=mask, mixed=blend == "mixed")
+
+
+def with_edit(
+    pixels: np.ndarray,
+    alignment: Alignment,
+    crop: np.ndarray,
+    reconstruction: np.ndarray,
+    edited: np.ndarray,
+    region: np.ndarray | None,
+) -> np.ndarray:
+    """The photo uint8 [H, W, 3] with its own detail and what the edit changes in its region.
+
+    crop, its reconstruction and the edited picture: uint8 or float32 [R, R, 3] in levels. region: [R, R], 0 to 1; None is all.
+    """
+    edited = edited if region is None else limited(edited, reconstruction, region)
+    return paste_back(pixels, alignment, before_edit(crop, reconstruction, edited), edited)
 
 
 def framed_crop(inversion: Inversion) -> np.ndarray:

@@ -14,11 +14,11 @@ import pytest
 from engines.core.errors import OptionError
 from engines.core.paths import DATA_DIR_VARIABLE, PACKS_VARIABLE
 from engines.editing.shared_maps import SharedMaps
-from engines.evaluation import edits, generator, inversion, predictors
+from engines.evaluation import edits, generator, inversion, pasted, predictors
 from engines.evaluation.benchmarks import inversion as inversion_benchmark
 from engines.evaluation.benchmarks import live, render
 from engines.evaluation.photos import installed_photos
-from engines.packs.write import write_component
+from engines.packs.write import update_manifest, write_component
 from tests.command_run import run_command
 from tests.tiny_pack import TINY_ATTRIBUTES
 
@@ -66,6 +66,27 @@ def test_edits_give_every_figure_that_scripts_rely_on_and_the_same_bytes_again(t
     assert sum(figures["n"] for a, _, figures in edited if a != "mean") == result["mean"]["both"]["LW"]["n"]
     assert keys | {"attribute", "direction", "family", "command"} <= set(_rows(tmp_path / "one")[0])
     assert {"edits-LW.png", "curves.png", "curves-by-attribute.png"} <= set(_contents(tmp_path / "one"))
+
+
+def test_edits_in_photos_are_judged_with_and_without_their_regions(tiny_pack, tmp_path, monkeypatch):
+    words = ("--n", str(N), "--attributes", "Eyeglasses,Smiling", "--per-attribute", "2", "--processes", "1")
+    with pytest.raises(OptionError, match="pack tiny does not know where its attributes show: train regions comes first"):
+        run_command(pasted, *words, out=tmp_path / "none")
+    shutil.copytree(tiny_pack.folder, tmp_path / "packs" / "tiny")
+    monkeypatch.setenv(PACKS_VARIABLE, str(tmp_path / "packs"))
+    grids = {"Eyeglasses": ["0" * 32] * 32, "Smiling": ["f" * 32] * 32}
+    regions = {"grids": grids, "pictures": 1, "command": "made up", "seed": 0}
+    update_manifest(tmp_path / "packs" / "tiny", edit_regions=regions)
+    result = run_command(pasted, *words, out=tmp_path / "out")
+    nowhere, everywhere = result["Eyeglasses"], result["Smiling"]
+    # A region that is empty gives the photo back, one that is the whole frame changes nothing about the edit.
+    assert nowhere["distance_region"] == nowhere["distance_unedited"] != nowhere["distance_everywhere"]
+    assert nowhere["stray_region"] == 0 < nowhere["stray_everywhere"]
+    assert everywhere["distance_region"] == everywhere["distance_everywhere"]
+    assert everywhere["stray_region"] == everywhere["stray_everywhere"]
+    assert result["mean"]["stray_region"] == pytest.approx(everywhere["stray_region"] / 2, rel=1e-4)
+    assert result["mean"]["n"] == nowhere["n"] + everywhere["n"]
+    assert {"pasted.png", "report.md", "table.csv"} <= set(_contents(tmp_path / "out"))
 
 
 def test_the_distance_to_the_truth_is_that_of_the_renders(tmp_path):

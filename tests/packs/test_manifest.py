@@ -18,6 +18,8 @@ from engines.packs.manifest import FORMAT, list_manifests, parse_manifest, read_
 from engines.packs.write import update_manifest
 from tests.packs.small_pack import MANIFEST, PROVENANCE, edit_json, write_small_pack
 
+REGIONS = {"grids": {"Beard": ["00", "0f"]}, "pictures": 3, "command": "train regions", "seed": 0}
+
 
 def test_records_hold_what_the_file_says(small):
     manifest = read_manifest(small)
@@ -45,6 +47,14 @@ def test_five_point_alignment_reads_back_equal(small):
     assert manifest.alignment.points == ((1, 2.5),) * 5
     assert manifest.alignment.reference_px == 128
     assert parse_manifest(json.dumps(manifest.to_json()), small / "manifest.json") == manifest
+
+
+def test_regions_read_back_equal(small):
+    edit_json(small, "edit_regions", value=REGIONS)
+    manifest = read_manifest(small)
+    assert manifest.edit_regions.grids == {"Beard": ("00", "0f")} and manifest.edit_regions.pictures == 3
+    assert parse_manifest(json.dumps(manifest.to_json()), small / "manifest.json") == manifest
+    assert update_manifest(small, edit_regions=None).edit_regions is None
 
 
 @pytest.mark.parametrize(
@@ -81,6 +91,19 @@ def test_five_point_alignment_reads_back_equal(small):
         (("object_statistics",), {"centre_mean": [0.5]}, r"object_statistics.centre_mean must be a list of 2 numbers"),
         (("object_box",), [0.1, 0.2, 0.9], "object_box must be a list of 4 numbers"),
         (("object_box",), [0.1, 0.9, 0.5, 0.2], "object_box must be x0, y0, x1, y1 with 0 <= x0 < x1 <= 1"),
+        (
+            ("edit_regions",),
+            {"grids": {"Beard": ["0f", "f"]}},
+            r"edit_regions.grids.Beard must be g rows of g hexadecimal digits",
+        ),
+        (("edit_regions",), {"grids": {"Beard": ["0g", "00"]}}, r"edit_regions.grids.Beard must be g rows"),
+        (("edit_regions",), {"grids": {"Beard": []}}, r"edit_regions.grids.Beard must be g rows"),
+        (("edit_regions",), {"grids": {}, "pictures": 0}, r"edit_regions.pictures must be a whole number of at least 1"),
+        (
+            ("edit_regions",),
+            {**REGIONS, "grids": {"Hat": ["f"]}},
+            r"edit_regions.grids must be of .* attributes, got \['Hat'\]",
+        ),
         (("licences", "data"), 3, "licences must be an object of texts"),
         (("components", "generator", "sha256"), "abc", "components.generator.sha256 must be of the form"),
         (("components", "generator", "dtype"), "int8", "components.generator.dtype must be one of float16, float32"),
@@ -122,7 +145,7 @@ def test_the_first_format_which_listed_methods_is_read_and_written_anew(small):
     now = read_manifest(small)
     edit_json(small, "format", value=1)
     edit_json(small, "methods", value=["encoder"])
-    for newer in ("object_box", "classes", "object_statistics"):
+    for newer in ("object_box", "classes", "object_statistics", "edit_regions"):
         edit_json(small, newer, remove=True)
     assert read_manifest(small) == now
     assert update_manifest(small) == now

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 
 import numpy as np
@@ -16,7 +17,11 @@ from engines.imaging.convert import to_tensor, to_uint8
 from engines.imaging.paste import pasted_region
 from engines.imaging.seam import seam
 from engines.inversion.transforms import Transform
+from engines.packs.manifest import EditRegions
 from engines.session.export import exported
+from engines.session.object_edit import ObjectEdit
+from engines.session.regions import edited_region
+from engines.session.state import EditState, EditStep
 
 
 @pytest.fixture
@@ -52,6 +57,44 @@ def test_detail_is_the_default_and_poisson_where_there_is_a_transform(tiny_pack,
         assert not np.array_equal(given[None], given[other])
     with pytest.raises(OptionError, match="blend='sharp': use one of detail, poisson, mixed"):
         api.export(tiny_pack, perfect, frame, photo, blend="sharp")
+
+
+def _with_regions(pack, **grids: tuple[str, ...]):
+    """The pack, some of whose attributes show in a known part of the frame only."""
+    regional = copy.copy(pack)
+    regional.manifest = dataclasses.replace(pack.manifest, edit_regions=EditRegions(grids, 1, "made up", 0))
+    return regional
+
+
+def test_an_edit_stays_in_the_region_of_its_attributes(tiny_pack, photo, perfect):
+    pack = _with_regions(tiny_pack, Eyeglasses=("f000",) * 4, Smiling=("0f00",) * 4)
+    glasses, smile, beard = {"Eyeglasses": 2.0}, {"Smiling": -2.0}, {"Beard": 2.0}
+
+    def changed(edits: dict[str, float], blend: str = "detail", where=pack) -> np.ndarray:
+        """Columns of the photo that change; its middle square, columns 50 to 250, is the frame."""
+        frame = api.render(where, perfect, edits)
+        return (api.export(where, perfect, frame, photo, blend=blend) != photo.pixels).any(axis=(0, 2))
+
+    anywhere = changed(glasses, where=tiny_pack)
+    assert anywhere[200:240].any()
+    # The first quarter, half a cell of fading, and what the resampling reaches.
+    inside = changed(glasses)
+    assert inside[60:90].any() and not inside[140:].any()
+    both = changed(glasses | smile)
+    assert both[110:140].any() and not both[190:].any()
+    assert np.array_equal(changed(beard), changed(beard, where=tiny_pack)), "where a beard shows is not known"
+    assert np.array_equal(changed(glasses | beard), changed(glasses | beard, where=tiny_pack))
+    assert np.array_equal(changed(glasses, "poisson"), changed(glasses, "poisson", where=tiny_pack))
+
+
+def test_steps_have_regions_too_and_what_moves_the_object_has_none(tiny_pack):
+    manifest = _with_regions(tiny_pack, Eyeglasses=("f0", "00"), Smiling=("00", "0f")).manifest
+    both = EditState("tiny", "x", (("Eyeglasses", 1.0),), steps=(EditStep("Smiling", 1.0),))
+    corners = edited_region(manifest, both)
+    assert corners.shape == (32, 32) and corners[0, 0] == corners[-1, -1] == 1 and corners[0, -1] == corners[-1, 0] == 0
+    assert edited_region(manifest, dataclasses.replace(both, object_edit=ObjectEdit(zoom=1.2))) is None
+    assert edited_region(manifest, EditState("tiny", "x")) is None
+    assert edited_region(tiny_pack.manifest, both) is None
 
 
 @pytest.mark.parametrize("blend", ["detail", "poisson"])
