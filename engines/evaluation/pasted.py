@@ -151,7 +151,7 @@ _EXPLANATION = """
 Held-out renders take the photo's part. Each attribute is turned into its opposite, and the edit is added to the photo: all that
 it changes (`everywhere`), or in the part of the frame where true counterfactuals of training pictures show the attribute
 (`region`, as the app does it). `target_change` and `attribute_preservation`: of the image predictor's answers, as in
-`evaluate edits`, but of the photo before and after. `distance`: perceptual, to the true counterfactual; `distance_unedited`: that of the photo
-itself. `stray`: mean absolute change, in levels of 255, of what the true counterfactual leaves as it is. Intervals: 95 %,
-bootstrap over attributes.
+`evaluate edits`, but of the photo before and after. `distance`: perceptual, to the true counterfactual; `distance_unedited`:
+that of the photo itself. `stray`: mean absolute change, in levels of 255, of what the true counterfactual leaves as it is.
+Intervals: 95 %, bootstrap over attributes.
 """
