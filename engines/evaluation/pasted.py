@@ -140,7 +140,8 @@ def _write(
 ) -> dict[str, Any]:
     report = setting.report("Edits back in their photos")
     report.text(_EXPLANATION)
-    report.table([{"attribute": name, **row} for name, row in figures.items()])
+    report.table([{"over": "all attributes", **figures["mean"]}])
+    report.table([{"attribute": name, **row} for name, row in figures.items() if name != "mean"])
     if rows:
         caption = "The photo, the edit pasted back everywhere and in its region, and the true counterfactual; unselected."
         report.picture("pasted", picture_grid(rows, labels=labels), caption)

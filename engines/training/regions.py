@@ -55,6 +55,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     for done, changes in enumerate(in_processes(changes_of, tasks), 1):
         total += changes
         arguments.progress(Progress("Comparing counterfactuals", done, len(tasks), training.seconds))
+    if data.may_mirror:
+        total = total + total[:, :, ::-1]
     regions = {name: region_rows(change) for name, change in zip(attributes, total, strict=True)}
     command = provenance(arguments, images_seen=0, data="", data_licence="", metrics={})["command"]
     written = EditRegions(regions, arguments.pictures, command, arguments.seed)
