@@ -162,6 +162,16 @@ def test_bounds_hold():
     assert torch.allclose(best.variables[0], torch.tensor([[0.5, 1.0, 2.0]]), atol=0.02)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_single_bounded_coordinate_may_be_searched_to_its_end(seed):
+    """The search of a colour transform: its distribution widens as long as the bound is the best place."""
+    problem = FunctionProblem(lambda x: -x.sum(1))
+    search = search_of(problem, 1)
+    bounded = type(search)(problem, 1, 0.3, search.sampled, np.array([1.0]))
+    best, _ = minimum(cma(bounded, seed), problem, Budget(evaluations=300))
+    assert best.variables[0].item() == pytest.approx(1.0, abs=1e-3)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_candidates_stay_where_they_may_be(name):
     problem, budget = FunctionProblem(lambda x: (x - 5).square().sum(1), limit=2.0, rate=0.5), Budget(evaluations=300)

@@ -27,6 +27,9 @@ class Sampler:
         options: dict[str, object] = {"verbose": -9, "seed": np.nan, "randn": lambda *shape: draw.standard_normal(shape)}
         if search.bound is not None:
             options["bounds"] = [(-search.bound).tolist(), search.bound.tolist()]
+            if search.dimension == 1:
+                # Where the deviation reaches its limit, pycma 4 cannot scale a single coordinate down, and raises.
+                options["maxstd"] = np.inf
         self._strategy = cma.CMAEvolutionStrategy(np.zeros(search.dimension), search.deviation, options)
         self._asked: list[np.ndarray] = []
 
