@@ -1,8 +1,9 @@
 """``evaluate projection``: objects off-centre, of odd size and light, found by every optimiser (Huh et al. 2020, Table 1).
 
-All methods get the same number of pictures from the generator, and search the same space with the same mask, that of the
-pack's box detector. Runs are kept in the data folder as they come, by the weights that take part, set, space and number of
-evaluations, and their figures in the report: a second call makes only those that are missing.
+All methods get the same number of pictures from the generator, or, as in the paper, of gradient steps, which a population makes
+together; they search the same space with the same mask, that of the pack's box detector. Runs are kept in the data folder as
+they come, by the weights that take part, set, space and budget, and their figures in the report: a second call makes only those
+that are missing.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ _STARTS = ("mean", "encoder")
 _ABLATIONS = ("class", "outside")
 _OUTSIDE_WEIGHTS = (0.0, 1.0)
 """Beside the usual one."""
+_EVALUATIONS = 600
 _SHOWN = 6  # pictures on a sheet
 _TAKING_PART = ("generator", "statistics", "encoder", "perceptual", "class_predictor", "box_detector")
 
@@ -50,8 +52,12 @@ _TAKING_PART = ("generator", "statistics", "encoder", "perceptual", "class_predi
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common_arguments(parser, n=40)
     parser.add_argument("--seeds", type=int, default=6, metavar="N", help="runs of every case on every picture (default 6)")
-    parser.add_argument(
-        "--evaluations", type=int, default=600, metavar="N", help="pictures the generator makes in a run (default 600)"
+    budget = parser.add_mutually_exclusive_group()
+    budget.add_argument(
+        "--evaluations", type=int, default=None, metavar="N", help="pictures the generator makes in a run (default 600)"
+    )
+    budget.add_argument(
+        "--steps", type=int, default=None, metavar="N", help="gradient steps of a run instead, of a whole population at once"
     )
     for name, known, what in (
         ("methods", _METHODS, "optimisers"),
@@ -66,13 +72,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Writes the report; returns the figures that :mod:`engines.evaluation.projection_report` names."""
-    for name in ("seeds", "evaluations"):
-        if getattr(arguments, name) < 1:
+    if arguments.steps is None and arguments.evaluations is None:
+        arguments.evaluations = _EVALUATIONS
+    for name in ("seeds", "evaluations", "steps"):
+        if getattr(arguments, name) is not None and getattr(arguments, name) < 1:
             raise OptionError(f"--{name} {getattr(arguments, name)}: at least one is needed.")
     share = WorkShare.of(arguments)
     if arguments.set is None:
         arguments.set = _harder_set(arguments.pack)
-    decisive = ("seeds", "evaluations", "methods", "transforms", "starts", "ablations", "space")
+    decisive = ("seeds", "evaluations", "steps", "methods", "transforms", "starts", "ablations", "space")
     setting = Setting.open(arguments, "evaluate projection", {name: getattr(arguments, name) for name in decisive})
     _check_pack(setting, arguments.space)
     main, ablations = cases_of(arguments, setting.pack.manifest.methods, conditional=bool(setting.pack.manifest.classes))
@@ -97,7 +105,10 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     pictures = {case: [known.picture(run.name) for run in runs] for case, runs in shown.items()}
     report = setting.report("Projecting objects that lie anywhere")
     known.write(setting.provenance)
-    return write_projection_report(report, table, subjects, main, ablations, pictures, _detector_figures(subjects))
+    facts = _detector_figures(subjects)
+    return write_projection_report(
+        report, table, subjects, main, ablations, pictures, facts, by_steps=arguments.steps is not None
+    )
 
 
 def cases_of(arguments: argparse.Namespace, offered: Sequence[str], *, conditional: bool) -> tuple[list[Case], list[Case]]:
@@ -155,7 +166,8 @@ def _subjects(setting: Setting, n: int) -> list[Subject]:
 
 def _known(setting: Setting, arguments: argparse.Namespace, fresh: Sequence[str]) -> KnownRuns[Outcome]:
     """What is known already, by all that decides a run beside case, picture and seed."""
-    deciding = (setting.pack.manifest.object_box, setting.rendered, arguments.space, arguments.evaluations, METHODS_REVISION)
+    budget = arguments.evaluations or f"{arguments.steps} steps"
+    deciding = (setting.pack.manifest.object_box, setting.rendered, arguments.space, budget, METHODS_REVISION)
     kept = Kept(kept_folder(setting.pack, "projection", _TAKING_PART, deciding), Outcome)
     return KnownRuns(kept, Path(arguments.out), Outcome, fresh=fresh)
 
@@ -172,7 +184,7 @@ def _make(
     if runs:
         # The first run also reads weights and warms the allocator up: not part of the seconds that are reported.
         outcome_of(setting.pack, subjects[0], runs[0].case, seed=0, evaluations=1, space=arguments.space)
-    budget = {"evaluations": arguments.evaluations, "space": arguments.space}
+    budget = {"evaluations": arguments.evaluations, "steps": arguments.steps, "space": arguments.space}
     known.make(
         runs,
         lambda run: outcome_of(setting.pack, subjects[run.picture], run.case, seed=run.seed, **budget),

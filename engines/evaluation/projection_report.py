@@ -39,15 +39,19 @@ def write_projection_report(
     ablations: Sequence[Case],
     pictures: Mapping[Case, Sequence[np.ndarray]],
     detector: Mapping[str, float],
+    *,
+    by_steps: bool,
 ) -> dict[str, Any]:
     """Writes it; returns `rows`, `ablations` and `ratios` as in their tables, and the detector's figures.
 
+    by_steps: whether it is the number of gradient steps that is the same for all runs.
     pictures: of every one of :func:`shown_cases`, what was put back for the first of its pictures, uint8 [R, R, 3] each.
     """
     seed = report.provenance.seed
     rows = [table.row(case, seed=seed) for case in main]
     report.table(rows)
-    report.text(_EXPLANATION.format(**{name: f"{value:.3f}" for name, value in detector.items()}))
+    budget = _SAME_STEPS if by_steps else _SAME_EVALUATIONS
+    report.text(_EXPLANATION.format(budget=budget, **{name: f"{value:.3f}" for name, value in detector.items()}))
     varied = [table.ablation_row(case, seed=seed) for case in (main[-1], *ablations)] if ablations else []
     if varied:
         report.heading("The class vector, and what lies outside the mask")
@@ -94,9 +98,12 @@ def _enlarged(picture: np.ndarray) -> np.ndarray:
     return picture.repeat(times, axis=0).repeat(times, axis=1)
 
 
+_SAME_EVALUATIONS = "pictures from\nthe generator (`evaluations`; a method ends with its batch)"
+_SAME_STEPS = "gradient\nsteps, which a population makes together as if they were one"
+
 _EXPLANATION = """
-Objects lie anywhere, in any size and light; their true rectangles are known. Every run gets the same number of pictures from
-the generator (`evaluations`; a method ends with its batch), the mask of the pack's box detector (mean IoU with the true
+Objects lie anywhere, in any size and light; their true rectangles are known. Every run gets the same number of {budget},
+the mask of the pack's box detector (mean IoU with the true
 rectangles {detector_iou_mean}, nine in ten have at least {detector_iou_worst_tenth}) and, where the transform is searched, a
 first transform that brings this rectangle to where the generator paints its objects. `l1` and `l2` (mean absolute and squared
 difference in [-1, 1]) and `perceptual` are taken inside the true rectangle, of the rounded picture after the inverse

@@ -102,11 +102,12 @@ class Outcome:
 
 
 def outcome_of(
-    pack: Pack, subject: Subject, case: Case, *, seed: int, evaluations: int, space: Space
+    pack: Pack, subject: Subject, case: Case, *, seed: int, evaluations: int | None, space: Space, steps: int | None = None
 ) -> tuple[Outcome, np.ndarray]:
-    """One run, and the picture uint8 [R, R, 3] that it puts back."""
+    """One run, and the picture uint8 [R, R, 3] that it puts back. evaluations, steps: of :class:`InversionOptions`."""
     options = InversionOptions(
         evaluations=evaluations,
+        steps=steps,
         seed=seed,
         space=space,
         encoder_start=case.encoder,

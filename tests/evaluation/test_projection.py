@@ -203,7 +203,8 @@ def _run(pack, tmp_path, monkeypatch, *words: str, n: int = 2) -> dict:
     monkeypatch.setenv(DATA_DIR_VARIABLE, str(tmp_path / "data"))
     parser = argparse.ArgumentParser()
     projection.add_arguments(parser)
-    arguments = parser.parse_args(["--n", str(n), "--evaluations", "20", *words])
+    budget = () if "--steps" in words or "--evaluations" in words else ("--evaluations", "20")
+    arguments = parser.parse_args(["--n", str(n), *budget, *words])
     vars(arguments).update(pack="tiny", seed=0, device="cpu", progress=lambda record: None, out=tmp_path / "report")
     return projection.run(arguments)
 
@@ -234,6 +235,20 @@ def test_the_command_measures_every_case_and_shows_them(class_pack, tmp_path, mo
     assert {"table.csv", "ablations.csv", "ratios.csv", "report.md", "result.json", "methods.png", "transforms.png"} <= names
     header = (tmp_path / "report" / "table.csv").read_text("utf-8").splitlines()[0].split(",")
     assert {"perceptual_mean_low", "perceptual_mean_high", "box_iou_low"} <= set(header)
+
+
+def test_by_steps_a_population_counts_as_one(class_pack, tmp_path, monkeypatch):
+    words = ("--seeds", "1", "--methods", "adam,basin-cma", "--transforms", "none", "--starts", "mean", "--ablations", "none")
+    rows = {row["method"]: row for row in _run(class_pack, tmp_path, monkeypatch, *words, "--steps", "12")["rows"]}
+    # Adam: a score of the start, then one picture a step. BasinCMA: a population of 4 + floor(3 ln d) in most steps.
+    assert rows["adam"]["evaluations"] == 1 + 12
+    assert rows["basin-cma"]["evaluations"] > 5 * 12
+    report = (tmp_path / "report" / "report.md").read_text("utf-8")
+    assert "--steps 12" in report and "--evaluations" not in report and "which a population makes together" in report
+    with pytest.raises(OptionError, match="--steps 0: at least one is needed"):
+        _run(class_pack, tmp_path, monkeypatch, *words, "--steps", "0")
+    with pytest.raises(SystemExit):
+        _run(class_pack, tmp_path, monkeypatch, *words, "--steps", "3", "--evaluations", "3")
 
 
 def test_what_was_measured_is_not_measured_again(class_pack, tmp_path, monkeypatch):
