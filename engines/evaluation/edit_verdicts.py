@@ -15,7 +15,13 @@ import torch
 from engines.editing.family import DIRECTIONS, EditFamily
 from engines.editing.painting import with_style_shifts
 from engines.evaluation.judges import BATCH, Judges
-from engines.evaluation.metrics import attribute_preservation, bootstrap_interval, squared_difference, target_change
+from engines.evaluation.metrics import (
+    attribute_preservation,
+    bootstrap_interval,
+    squared_difference,
+    target_change,
+    target_change_of_each,
+)
 from engines.evaluation.setting import Subjects
 from engines.packs.manifest import Manifest
 
@@ -113,10 +119,8 @@ def edit_values(
     )
     edited = edit.pictures(judges, sources.codes[chosen], alpha)
     after = judges.probabilities(edited)
-    change = np.full(len(chosen), np.nan)
-    change[(before[:, k] > 0.5) != wanted] = target_change(before[:, k], after[:, k], wanted=wanted)
     values = {
-        "target_change": change,
+        "target_change": target_change_of_each(before[:, k], after[:, k], wanted=wanted),
         "attribute_preservation": attribute_preservation(before, after, untied),
         "attribute_preservation_with_tied": attribute_preservation(before, after, others),
         "identity": judges.identity_similarity(reconstruction, edited),

@@ -71,14 +71,13 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     rows = [[TunedRun(i, way) for way in ways] for i in range(len(bench.subjects.pictures))]
     mine = [run for row in rows for run in row if share.has(run.picture)]
     known = _known(setting, bench, arguments, [run.name for run in mine] if arguments.fresh else ())
-    _make(known, bench, [run for run in mine if known.figures(run.name) is None], share)
+    _make(known, bench, known.without_figures(mine), share)
     known.write(setting.provenance)
     whole = [row for row in rows if all(known.figures(run.name) is not None for run in row)]
     if not whole:
         raise OptionError("No picture has been tuned for in all ways yet: give more --minutes, or fewer methods.")
-    # Of what another call had made the report keeps figures alone.
     shown = whole[:_SHOWN]
-    _make(known, bench, [run for row in shown for run in row if known.picture(run.name) is None], WorkShare(1, 1, None))
+    _make(known, bench, known.without_picture(run for row in shown for run in row), WorkShare.all())
     outcomes = {way: [known.figures(row[k].name) for row in whole] for k, way in enumerate(ways)}
     figures = {way: _figures(found, seed=arguments.seed) for way, found in outcomes.items()}
     report = setting.report("What tuned generators still do")
@@ -87,7 +86,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     for column in zip(*shown, strict=True):
         _edit_sheet(report, bench, column, known)
     _random_sheet(report, bench, shown[0], known)
-    left = sum(known.figures(run.name) is None for row in rows for run in row)
+    left = len(known.without_figures(run for row in rows for run in row))
     return report.write([{"method": way, **flat(row)} for way, row in figures.items()], {**figures, "left": left})
 
 

@@ -33,6 +33,7 @@ __all__ = [
     "HELP",
     "Job",
     "add_arguments",
+    "add_edit_arguments",
     "chosen_attributes",
     "curves_from_d",
     "edit_jobs",
@@ -61,10 +62,7 @@ class Job:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common_arguments(parser, n=200)
-    parser.add_argument("--method", default="encoder", metavar="M", help="inversion method (default encoder)")
-    parser.add_argument("--alpha", type=float, default=1.0, help="strength of the slider that is judged (default 1.0)")
-    parser.add_argument("--attributes", default=None, metavar="A,…", help="which attributes (default: all that have an edit)")
-    parser.add_argument("--per-attribute", type=int, default=100, metavar="N", help="most pictures per attribute and direction")
+    add_edit_arguments(parser, per_attribute=100)
     parser.add_argument("--sweep", type=int, default=12, metavar="N", help="how many of them for the sweep over strengths")
     parser.add_argument(
         "--families",
@@ -90,7 +88,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FAMILY=DIR",
         help="judge the edit maps of the pack in that folder too, made for the same generator; may be repeated",
     )
-    parser.add_argument("--processes", type=int, default=None, metavar="N", help="renderer processes (default: one a core)")
+
+
+def add_edit_arguments(parser: argparse.ArgumentParser, *, per_attribute: int) -> None:
+    """--method, --alpha, --attributes, --per-attribute (with this default) and --processes: which edits of which pictures."""
+    add = parser.add_argument
+    add("--method", default="encoder", metavar="M", help="inversion method (default encoder)")
+    add("--alpha", type=float, default=1.0, help="strength of the slider that is judged (default 1.0)")
+    add("--attributes", default=None, metavar="A,…", help="which attributes (default: all that have an edit)")
+    add("--per-attribute", type=int, default=per_attribute, metavar="N", help="most pictures per attribute and direction")
+    add("--processes", type=int, default=None, metavar="N", help="renderer processes (default: one a core)")
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:

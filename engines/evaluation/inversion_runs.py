@@ -107,7 +107,7 @@ class InversionRuns:
 
     def make_pictures(self, runs: Sequence[Run]) -> None:
         """Makes again those of which figures alone are known, whatever the share."""
-        self._make(list({run.key: run for run in runs}.values()), self.picture, WorkShare(1, 1, None))
+        self._make(list({run.key: run for run in runs}.values()), self.picture, WorkShare.all())
 
     @property
     def left(self) -> int:

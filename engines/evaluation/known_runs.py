@@ -69,6 +69,14 @@ class KnownRuns(Generic[Figures]):
         found = self._kept.get(name)
         return None if found is None else found[1]
 
+    def without_figures(self, runs: Iterable[Named]) -> list[Named]:
+        """Those that nothing is known of."""
+        return [run for run in runs if self.figures(run.name) is None]
+
+    def without_picture(self, runs: Iterable[Named]) -> list[Named]:
+        """Those whose figures at most are known: all that the report has of what another call had made."""
+        return [run for run in runs if self.picture(run.name) is None]
+
     def keep(self, name: str, figures: Figures, picture: np.ndarray) -> None:
         """picture: uint8 [H, W, 3]."""
         self._kept.keep(name, figures, picture)

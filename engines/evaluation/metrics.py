@@ -145,6 +145,13 @@ def target_change(before: np.ndarray, after: np.ndarray, *, wanted: bool) -> np.
     return has[had != wanted] == wanted
 
 
+def target_change_of_each(before: np.ndarray, after: np.ndarray, *, wanted: bool) -> np.ndarray:
+    """:func:`target_change` as numbers [n], NaN for pictures that are predicted on the wanted side before."""
+    change = np.full(len(before), np.nan)
+    change[(np.asarray(before) > 0.5) != wanted] = target_change(before, after, wanted=wanted)
+    return change
+
+
 def attribute_preservation(before: np.ndarray, after: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Per picture the share of the attributes in the mask `others` [K] whose prediction at 0.5 is unchanged.
 

@@ -77,13 +77,11 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     runs = [_Run(*place, method) for place in places for method in methods]
     mine = [run for run in runs if share.has(run.picture)]
     known = _known(setting, arguments, [run.name for run in mine] if arguments.fresh else ())
-    _make(setting, known, [run for run in mine if known.figures(run.name) is None], crops, share, arguments)
+    _make(setting, known, known.without_figures(mine), crops, share, arguments)
     there = {place for place in places if all(known.figures(_Run(*place, m).name) is not None for m in methods)}
     chosen, chosen_seeds = whole_runs(there, len(crops), seeds, "methods")
     shown = [_Run(i, chosen_seeds[0], method) for i in chosen[:_SHOWN] for method in methods]
-    # Of what another call had made the report keeps figures alone.
-    without = [run for run in shown if known.picture(run.name) is None]
-    _make(setting, known, without, crops, WorkShare(1, 1, None), arguments)
+    _make(setting, known, known.without_picture(shown), crops, WorkShare.all(), arguments)
     comparison = Comparison(
         _points(arguments.evaluations),
         {m: [[known.figures(_Run(i, seed, m).name) for seed in chosen_seeds] for i in chosen] for m in methods},

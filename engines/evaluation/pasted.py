@@ -17,9 +17,17 @@ from torch.nn import functional as F
 from engines.core.errors import OptionError
 from engines.editing.families import DEFAULT_FAMILY
 from engines.evaluation.edit_verdicts import Edit, Sources, other_attributes
-from engines.evaluation.edits import Job, chosen_attributes, edit_jobs, inverted_sources, render_truths, truths_of
+from engines.evaluation.edits import (
+    Job,
+    add_edit_arguments,
+    chosen_attributes,
+    edit_jobs,
+    inverted_sources,
+    render_truths,
+    truths_of,
+)
 from engines.evaluation.judges import Judges
-from engines.evaluation.metrics import attribute_preservation, bootstrap_interval, target_change
+from engines.evaluation.metrics import attribute_preservation, bootstrap_interval, target_change_of_each
 from engines.evaluation.report import flat
 from engines.evaluation.setting import Setting, add_common_arguments
 from engines.imaging.align import align_whole
@@ -43,11 +51,7 @@ Values = dict[str, np.ndarray]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common_arguments(parser, n=200)
-    parser.add_argument("--method", default="encoder", metavar="M", help="inversion method (default encoder)")
-    parser.add_argument("--alpha", type=float, default=1.0, help="strength of the edits (default 1.0)")
-    parser.add_argument("--attributes", default=None, metavar="A,…", help="which attributes (default: all that have an edit)")
-    parser.add_argument("--per-attribute", type=int, default=30, metavar="N", help="most pictures per attribute and direction")
-    parser.add_argument("--processes", type=int, default=None, metavar="N", help="renderer processes (default: one a core)")
+    add_edit_arguments(parser, per_attribute=30)
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -92,14 +96,12 @@ def _pasted(
     k, wanted = judges.attributes.index(job.attribute), job.direction == "add"
     untied, _ = other_attributes(setting.pack.manifest, judges.attributes, job.attribute)
     seen = sources.probabilities_of_pictures[job.chosen]
-    could = (seen[:, k] > 0.5) != wanted
     values: Values = {"distance_unedited": judges.perceptual(photos, truths)}
     pictures: dict[str, Sequence[np.ndarray]] = {"photo": photos}
     for way, where in zip(_WAYS, (None, region), strict=True):
         pasted = np.stack([_in_photo(*each, where) for each in zip(photos, before, edited, strict=True)])
-        after, changed = judges.probabilities(pasted), np.full(len(pasted), np.nan)
-        changed[could] = target_change(seen[:, k], after[:, k], wanted=wanted)
-        values[f"target_change_{way}"] = changed
+        after = judges.probabilities(pasted)
+        values[f"target_change_{way}"] = target_change_of_each(seen[:, k], after[:, k], wanted=wanted)
         values[f"attribute_preservation_{way}"] = attribute_preservation(seen, after, untied)
         values[f"distance_{way}"] = judges.perceptual(pasted, truths)
         values[f"stray_{way}"] = np.array([stray_change(*each) for each in zip(photos, pasted, truths, strict=True)])

@@ -91,17 +91,15 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     run_of = {(*place, case): Run.of(place[0], case, place[1], seeds[0]) for place in places for case in (*main, *ablations)}
     mine = [run for run in dict.fromkeys(run_of.values()) if share.has(run.picture)]
     known = _known(setting, arguments, [run.name for run in mine] if arguments.fresh else ())
-    missing = [run for run in mine if known.figures(run.name) is None]
-    _make(setting, known, missing, subjects, share, arguments)
+    _make(setting, known, known.without_figures(mine), subjects, share, arguments)
     outcomes: dict[tuple[int, int], dict[str, Outcome]] = {}
     for (i, seed, case), run in run_of.items():
         if (outcome := known.figures(run.name)) is not None:
             outcomes.setdefault((i, seed), {})[case.key] = outcome
     table = Table.of(outcomes, [*main, *ablations], len(subjects), seeds)
     shown = {case: [run_of[i, seeds[0], case] for i in table.pictures[:_SHOWN]] for case in shown_cases(main)}
-    # Of what another call had made the report keeps figures alone.
-    missing = [run for runs in shown.values() for run in runs if known.picture(run.name) is None]
-    _make(setting, known, missing, subjects, WorkShare(1, 1, None), arguments)
+    unseen = known.without_picture(run for runs in shown.values() for run in runs)
+    _make(setting, known, unseen, subjects, WorkShare.all(), arguments)
     pictures = {case: [known.picture(run.name) for run in runs] for case, runs in shown.items()}
     report = setting.report("Projecting objects that lie anywhere")
     known.write(setting.provenance)

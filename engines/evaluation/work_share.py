@@ -44,6 +44,11 @@ class WorkShare:
             raise OptionError(f"--part {arguments.part}: give I/N with I from 1 to N.")
         return cls(int(number), int(parts), arguments.minutes)
 
+    @classmethod
+    def all(cls) -> WorkShare:
+        """Everything, however long it takes."""
+        return cls(1, 1, None)
+
     def has(self, picture: int) -> bool:
         """Whether the picture, counted from 0, belongs to it."""
         return picture % self.parts == self.number - 1

@@ -23,6 +23,7 @@ from engines.training.schedule import Schedule
 __all__ = [
     "add_common_arguments",
     "autocast",
+    "command_line",
     "freeze",
     "held_out_count",
     "open_run",
@@ -74,7 +75,7 @@ def open_run(arguments: argparse.Namespace, what: str, extra: dict[str, Any]) ->
     return Run.open(folder, config, resume=arguments.resume), schedule
 
 
-def _command_line() -> str:
+def command_line() -> str:
     """The command as it can be typed again, for provenance: without where its run lay and what it printed."""
     words, kept = list(sys.argv[1:]), ["python -m engines"]
     while words:
@@ -97,7 +98,7 @@ def provenance(
 ) -> dict[str, Any]:
     """Where trained weights come from, in a manifest's form; `initialised_from` is empty for random starting weights."""
     return {
-        "command": _command_line(),
+        "command": command_line(),
         "seed": arguments.seed,
         "images_seen": images_seen,
         "data": data,

@@ -17,11 +17,11 @@ from engines.core.errors import OptionError
 from engines.core.progress import Progress
 from engines.data.registry import data_set, set_with_attributes
 from engines.data.workers import in_processes
-from engines.imaging.edit_region import region_rows
+from engines.imaging.edit_region import region_mask, region_rows
 from engines.packs.manifest import EditRegions
 from engines.packs.registry import open_pack
 from engines.packs.write import update_manifest
-from engines.training.common import add_common_arguments, open_run, pack_folder, provenance
+from engines.training.common import add_common_arguments, command_line, open_run, pack_folder
 
 __all__ = ["HELP", "add_arguments", "changes_of", "run"]
 
@@ -58,10 +58,9 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     if data.may_mirror:
         total = total + total[:, :, ::-1]
     regions = {name: region_rows(change) for name, change in zip(attributes, total, strict=True)}
-    command = provenance(arguments, images_seen=0, data="", data_licence="", metrics={})["command"]
-    written = EditRegions(regions, arguments.pictures, command, arguments.seed)
+    written = EditRegions(regions, arguments.pictures, command_line(), arguments.seed)
     update_manifest(pack.folder, edit_regions=asdict(written))
-    metrics = {name: sum(int(digit, 16) for row in rows for digit in row) / 15 / _GRID**2 for name, rows in regions.items()}
+    metrics = {name: float(region_mask([rows], _GRID).mean()) for name, rows in regions.items()}
     training.log(**{f"share_of_frame_{name}": share for name, share in metrics.items()})
     training.finish()
     return {"run": str(training.folder), "best": str(pack_folder(arguments)), "metrics": {"share_of_frame": metrics}}

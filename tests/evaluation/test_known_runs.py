@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -84,3 +85,13 @@ def test_other_makings_and_other_figures_are_not_taken_up(tmp_path):
     shutil.rmtree(tmp_path / "data")
     assert _known(tmp_path, "other-weights").figures("a") is None
     assert _known(tmp_path, kind=_Others).figures("a") is None
+
+
+def test_what_is_still_to_be_made(tmp_path):
+    known, runs = _known(tmp_path), [SimpleNamespace(name=name) for name in "abc"]
+    known.keep("a", _Figures(1.0, 2, []), PICTURE)
+    known.keep("b", _Figures(1.0, 2, []), PICTURE)
+    known.write(SOURCE)
+    (tmp_path / "data" / "these-weights" / "b.png").unlink()
+    later = _known(tmp_path)
+    assert later.without_figures(runs) == runs[2:] and later.without_picture(runs) == runs[1:]

@@ -129,6 +129,8 @@ def test_target_change_counts_only_those_that_could_cross():
     before, after = np.array([0.9, 0.1, 0.2, 0.3]), np.array([0.9, 0.8, 0.4, 0.6])
     assert metrics.target_change(before, after, wanted=True).tolist() == [True, False, True]
     assert metrics.target_change(before, after, wanted=False).tolist() == [False]
+    each = metrics.target_change_of_each(before, after, wanted=True)
+    assert each[np.isfinite(each)].tolist() == [1, 0, 1] and np.array_equal(np.isnan(each), np.array(before) > 0.5)
 
 
 def test_attribute_preservation_ignores_the_edited_attribute():
