@@ -30,6 +30,8 @@ HELP = "writes the pack's MODEL_CARD.md from its manifest and from the reports o
 _REPORTS = ("generator", "inversion", "predictors", "edits", "families", "regularity", "digits", "projection")
 _OPTIONAL = ("families", "regularity")
 """Shown where they have been measured, and not missed."""
+_OF_HARDER_PICTURES = ("projection",)
+"""What these ask is how harder pictures fare."""
 
 _WEAK_ACCURACY = 0.8
 _WEAK_CHANGE = 0.5
@@ -89,7 +91,8 @@ def read_results(folder: Path, pack_id: str) -> dict[str, Result]:
                 f"--results: {path} is not the result of an evaluation ({error}); remove it or run it again."
             ) from error
         # Harder pictures are another question; the card's tables begin with the pack's own kind of picture.
-        if source["pack"] != pack_id or _of_harder_pictures(words) or what not in _REPORTS:
+        harder = what not in _OF_HARDER_PICTURES and _of_harder_pictures(words)
+        if source["pack"] != pack_id or harder or what not in _REPORTS:
             continue
         # `evaluate edits` answers two questions: how good the pack's edits are, and how families compare.
         what = "families" if what == "edits" and "--families" in words else what
@@ -295,7 +298,8 @@ _USE = (
 )
 
 _KNOWN_LIMITS = (
-    "All figures above are on held-out renders. Photographs are harder to invert, and the predictors are less certain on them.",
+    "All figures above are on held-out renders, but those of a set named photos. Photographs are harder to invert, and the "
+    "predictors are less certain on them.",
     "Identity similarity and perceptual distance are those of this pack's own small networks: they compare edits and methods "
     "with each other, not with figures of other projects.",
     "The predictor that judges the edits is the one that the page shows and that set what strength 1.0 means; the distance to "

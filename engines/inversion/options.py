@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Literal, get_args
 
 from engines.core.errors import OptionError
@@ -18,7 +19,8 @@ GlobalLoss = Literal["frozen", "gan", "both", "none"]
 
 @dataclass(frozen=True)
 class InversionOptions:
-    """Options of :func:`engines.api.invert` that every method receives; those that a method has no use for it ignores.
+    """Options of :func:`engines.api.invert` that every method receives; those that a method has no use for it ignores
+    (:mod:`engines.inversion.deciding_options`).
 
     Raises OptionError, naming the option and its value, for what cannot be used.
     """
@@ -51,6 +53,8 @@ class InversionOptions:
     def __post_init__(self) -> None:
         for name, least in (("seconds", 0.0), ("steps", 1), ("evaluations", 1)):
             value = getattr(self, name)
+            if value is not None and not _is_number(value, whole=least == 1):
+                raise OptionError(f"{name}={str(value)[:80]!r}: {'a whole number' if least == 1 else 'a number'} is needed.")
             if value is not None and not (math.isfinite(value) and value >= least and value > 0):
                 raise OptionError(f"{name}={value:g}: the budget must be above 0.")
         if self.space is not None and self.space not in get_args(Space):
@@ -61,9 +65,17 @@ class InversionOptions:
             raise OptionError(f"pixel_loss={self.pixel_loss!r}: use one of {', '.join(get_args(PixelLoss))}.")
         if self.global_loss not in get_args(GlobalLoss):
             raise OptionError(f"global_loss={self.global_loss!r}: use one of {', '.join(get_args(GlobalLoss))}.")
-        if not 0 <= self.outside_weight <= 1:
+        if not _is_number(self.seed, whole=True):
+            raise OptionError(f"seed={str(self.seed)[:80]!r}: a whole number is needed.")
+        if not _is_number(self.outside_weight) or not 0 <= self.outside_weight <= 1:
             raise OptionError(f"outside_weight={self.outside_weight}: use 0 to 1.")
         if self.mask is not None:
             x0, y0, x1, y1 = self.mask
             if not all(math.isfinite(side) for side in self.mask) or x1 <= x0 or y1 <= y0:
                 raise OptionError(f"mask={self.mask}: a rectangle x0, y0, x1, y1 with x0 < x1 and y0 < y1 is needed.")
+            if (x1 - x0) * (y1 - y0) < 1:
+                raise OptionError(f"mask={self.mask}: the rectangle is smaller than a pixel of the crop that is inverted.")
+
+
+def _is_number(value: object, *, whole: bool = False) -> bool:
+    return isinstance(value, Integral if whole else Real) and not isinstance(value, bool)

@@ -11,6 +11,7 @@ from engines.core.errors import OptionError
 from engines.imaging.align import Alignment
 from engines.imaging.convert import to_tensor, to_uint8
 from engines.imaging.edit_region import limited
+from engines.imaging.grey import is_grey, to_grey
 from engines.imaging.paste import Rectangle, paste_back, paste_blended
 from engines.imaging.repaint import before_edit
 from engines.inversion.result import Inversion
@@ -43,7 +44,20 @@ def exported(
     region: float32 [R, R] in [0, 1], the share of the edit's change that ``detail`` takes; None is all of it.
     blend: None is ``poisson`` where a transform of the picture was found, whose reconstruction stands elsewhere and in another
     light than the photo's, else ``detail``. Raises OptionError for another word.
+    A photo in black and white gets the edit in black and white.
     """
+    result = _pasted(pixels, inversion, image, blend, moved_box, region)
+    return to_grey(result) if is_grey(pixels) else result
+
+
+def _pasted(
+    pixels: np.ndarray,
+    inversion: Inversion,
+    image: np.ndarray,
+    blend: Blend | None,
+    moved_box: Rectangle | None,
+    region: np.ndarray | None,
+) -> np.ndarray:
     if blend is None:
         blend = "detail" if inversion.transform is None else "poisson"
     if blend not in BLENDS:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from engines.core.progress import CancelToken
+from engines.inversion.deciding_options import deciding_options
 from engines.inversion.options import InversionOptions
 from engines.inversion.requirements import METHOD_COMPONENTS
 from engines.inversion.result import CANCELLED, InversionProgress
@@ -20,14 +20,8 @@ from engines.tuning.store import StoreKey, TunedStore
 
 __all__ = ["invert_once", "store_key"]
 
-_DECIDING = ("seconds", "steps", "evaluations", "seed", "mask", "outside_weight")
-DECIDING_OPTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"fine-tune": _DECIDING, "clone": (*_DECIDING, "global_loss")}
-)
-"""Method -> the options that its result depends on; two runs that differ in others share an entry."""
-_PLACING = ("transform", "space", "encoder_start", "class_search", "pixel_loss")
 _USED_IF_THERE = ("edit_maps", "class_predictor", "training_sample")
-_REVISION = 3
+_REVISION = 4
 """Of the tuning methods: what an older one left is not found any more."""
 _FOUND, _WAITING = "Found from an earlier visit", "Waiting for another tuning to this picture"
 _POLL_SEC = 0.1
@@ -83,11 +77,8 @@ def _keeping(records: Iterator[InversionProgress], store: TunedStore, key: Store
 
 def store_key(models: TuningModels, crop: np.ndarray, options: InversionOptions, method: str) -> StoreKey:
     """Where the result for a crop is kept."""
-    values: dict[str, Any] = {name: getattr(options, name) for name in DECIDING_OPTIONS[method]}
-    values["revision"] = _REVISION
-    # Options of the search for a transform decide something only where there is one.
-    if options.transform != "none":
-        values |= {name: getattr(options, name) for name in _PLACING}
+    names = deciding_options(method, options.transform)
+    values: dict[str, Any] = {"revision": _REVISION, **{name: getattr(options, name) for name in names}}
     kinds = [*METHOD_COMPONENTS[method], *(kind for kind in _USED_IF_THERE if models.has(kind))]
     networks = {kind: models.component_sha256(kind) for kind in kinds}
     return StoreKey.of(crop, models.id, method, values, networks)

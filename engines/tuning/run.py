@@ -9,8 +9,9 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from engines.core.errors import Cancelled
 from engines.core.progress import CancelToken
 from engines.imaging.convert import to_uint8
 from engines.inversion import project, refine
@@ -38,6 +39,7 @@ PLACED_STEPS, PLACED_SHARE = 120, 0.5
 TARGET_MSE = 2.5e-4
 """Where tuning ends before its budget does: about 2 grey levels, less than a photograph's own noise and compression."""
 _FINDING = "Finding the code"
+_STUDYING = "Studying the generator"
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +119,10 @@ def tune(
         yield InversionProgress(_FINDING, 0, budget.steps, budget.elapsed_sec, record.loss, record.preview, share=budget.share)
     budget.count(steps=0, evaluations=pivot.evaluations)
 
-    task = _task(models, crop, options, pivot, whitened=recipe.whitened)
+    if recipe.whitened:
+        # The first time for a generator it takes some seconds.
+        yield InversionProgress(_STUDYING, 0, budget.steps, budget.elapsed_sec, record.loss, record.preview, share=budget.share)
+    task = _task(models, crop, options, pivot, cancel, whitened=recipe.whitened)
     with gradients():
         tuner, best, part = recipe.tuner(task), _Best(task), Part(budget)
     while True:
@@ -201,9 +206,7 @@ def _pivots(
     evaluations = None if budget.evaluations is None else max(1, int(share * budget.evaluations))
     if not placed:
         return refine.run(models, crop, InversionOptions(seconds, steps, evaluations, options.seed), cancel)
-    # Where the weights are tuned to the picture, its codes had better be near it already.
-    space = options.space or project.ADAM.space
-    searched = dataclasses.replace(options, seconds=seconds, steps=steps, evaluations=evaluations, space=space)
+    searched = dataclasses.replace(options, seconds=seconds, steps=steps, evaluations=evaluations)
     return project.run(models, crop, searched, cancel, method=project.ADAM)
 
 
@@ -215,7 +218,15 @@ def _noted(options: InversionOptions) -> dict[str, Any]:
     return {"outside_weight": options.outside_weight, "transform": options.transform}
 
 
-def _task(models: TuningModels, crop: np.ndarray, options: InversionOptions, pivot: Inversion, *, whitened: bool) -> Task:
+def _task(
+    models: TuningModels,
+    crop: np.ndarray,
+    options: InversionOptions,
+    pivot: Inversion,
+    cancel: CancelToken,
+    *,
+    whitened: bool,
+) -> Task:
     device = device_of(models)
     transform, weight_map = _transform(pivot), None
     if options.mask is not None or transform is not None:
@@ -226,5 +237,13 @@ def _task(models: TuningModels, crop: np.ndarray, options: InversionOptions, piv
         target = as_target(models, crop)
         if transform is not None:
             target, weight_map = transform.apply(target), transform_masks(weight_map, [transform])
-        whitening = whitening_of(models.generator, tunable_names(models.generator)) if whitened else None
+        whitening = _whitening(models.generator, cancel) if whitened else None
         return Task(models, Trainee(models.generator, whitening), target, weight_map, w_plus, options.seed)
+
+
+def _whitening(generator: nn.Module, cancel: CancelToken) -> Mapping[str, Tensor] | None:
+    """None where it is cancelled: then no update follows that would use it."""
+    try:
+        return whitening_of(generator, tunable_names(generator), cancel)
+    except Cancelled:
+        return None

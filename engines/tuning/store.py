@@ -228,7 +228,7 @@ def _facts(head: bytes) -> dict[str, Any] | None:
     try:
         facts = json.loads(head)
         return {**facts, "format": int(facts["format"]), "mse": float(facts["mse"]), "weights": str(facts["weights"])}
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
 
 

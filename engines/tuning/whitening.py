@@ -25,6 +25,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engines.core.progress import CancelToken
 from engines.core.rng import torch_generator
 from engines.generators.stylegan2.synthesis import SynthesisLayer, ToRGB
 from engines.generators.weight_differences import separated
@@ -39,16 +40,29 @@ _PATCHES = 600
 
 _known: weakref.WeakKeyDictionary[nn.Module, Mapping[str, Tensor]] = weakref.WeakKeyDictionary()
 _lock = threading.Lock()
+_LOOKS_SEC = 0.1
 
 
-def whitening_of(generator: nn.Module, names: Sequence[str]) -> Mapping[str, Tensor]:
-    """P of the parameters `names` that are matrices or kernels; found once for a generator, in a few seconds."""
-    with _lock:
+def whitening_of(generator: nn.Module, names: Sequence[str], cancel: CancelToken) -> Mapping[str, Tensor]:
+    """P of the parameters `names` that are matrices or kernels; found once for a generator, in some seconds.
+
+    Raises Cancelled, between two of its steps or while another thread is at it.
+    """
+    while not _lock.acquire(timeout=_LOOKS_SEC):
+        cancel.raise_if_cancelled()
+    try:
         if generator not in _known:
             codes = random_codes(generator, _CODES, torch_generator(0, 41))
-            moments = input_moments(generator, codes)
-            _known[generator] = {name: whitening(moments[name]) for name in names if name in moments}
+            moments = input_moments(generator, codes, cancel)
+            found = {}
+            for name in names:
+                cancel.raise_if_cancelled()
+                if name in moments:
+                    found[name] = whitening(moments[name])
+            _known[generator] = found
         return _known[generator]
+    finally:
+        _lock.release()
 
 
 def whitening(moments: Tensor) -> Tensor:
@@ -60,11 +74,11 @@ def whitening(moments: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def input_moments(generator: nn.Module, codes: Tensor) -> dict[str, Tensor]:
+def input_moments(generator: nn.Module, codes: Tensor, cancel: CancelToken) -> dict[str, Tensor]:
     """C [n, n] of what every weight of the synthesis network multiplies, by the weight's name; codes [N, L, D].
 
     n: I k k for the weight [O, I, k, k] of a convolution, its patches ordered as the weight's last three axes; D for a style
-    layer's.
+    layer's. Raises Cancelled between two batches.
     """
     # Hooks go into a copy that shares all tensors: other threads paint with the generator itself.
     synthesis = separated(generator, ()).synthesis
@@ -93,5 +107,6 @@ def input_moments(generator: nn.Module, codes: Tensor) -> dict[str, Tensor]:
         if isinstance(layer, SynthesisLayer | ToRGB):
             listen(f"synthesis.{name}", layer)
     for part in codes.split(_BATCH):
+        cancel.raise_if_cancelled()
         synthesis(part, noise_mode="const")
     return {name: total / counts[name] for name, total in sums.items()}

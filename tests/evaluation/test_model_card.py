@@ -102,6 +102,17 @@ def test_classes_and_levels_ask_for_reports_of_their_own(class_pack, tmp_path):
     assert "still shows the old number, at these steps of LW: 1 to 2." in text
 
 
+def test_objects_that_lie_anywhere_are_what_projection_is_about(class_pack, tmp_path):
+    """Its usual pictures are harder than the pack's own, and its report belongs to the card all the same."""
+    row = {"method": "basin-cma", "transform": "both", "encoder": True, "perceptual_mean": 0.25, "box_iou": 0.875, "n": 40}
+    extra = " --set creatures-ood"
+    _result(tmp_path, "projection", {"rows": [row]}, weights="x", pack=class_pack.id, extra=extra)
+    _result(tmp_path / "edits", "edits", {}, weights="x", pack=class_pack.id, extra=extra)
+    found = model_card.read_results(tmp_path, class_pack.id)
+    assert list(found) == ["projection"]
+    assert "| basin-cma | both |" in model_card.render_card(class_pack, found)
+
+
 def test_the_card_of_digits_shows_their_steps():
     pack = open_pack("multimnist")
     text = model_card.render_card(pack, {})

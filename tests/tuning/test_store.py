@@ -86,8 +86,12 @@ def test_any_damage_is_noticed_and_the_entry_removed(store, crop, made, tmp_path
     damages = [b"", whole[:head], whole[: head + 20], whole[:-1], whole[: len(whole) // 2], whole + b"\0", b"\x00" * 300]
     for position in (0, 5, head - 2, head, head + 3, head + 40, len(whole) // 2, len(whole) - 1):
         damages.append(whole[:position] + bytes([whole[position] ^ 0x10]) + whole[position + 1 :])
+    # A number that is none, and a line too deep to read.
+    damages += [whole.replace(b'"format": 1', b'"format": 1e999', 1), b"[" * 9000 + whole[head:]]
+    assert b"1e999" in damages[-2]
     for damage in damages:
         path.write_bytes(damage)
+        assert len(store.entries()) <= 1
         assert store.get(key) is None
         assert not path.exists()
     path.write_bytes(whole)

@@ -207,7 +207,8 @@ def test_a_picture_that_is_near_enough_ends_the_work(tiny_pack, crop, monkeypatc
 def test_previews_get_better_and_stages_are_named(tiny_pack, crop, monkeypatch):
     monkeypatch.setattr("engines.inversion.optimisers.budget.PREVIEW_PERIOD_SEC", 0.0)
     records = _run(tiny_pack, crop, "clone", steps=12)
-    assert list(dict.fromkeys(record.stage for record in records)) == ["Finding the code", "Cloning the picture"]
+    stages = ["Finding the code", "Studying the generator", "Cloning the picture"]
+    assert list(dict.fromkeys(record.stage for record in records)) == stages
     tuning = [record for record in records if record.stage == "Cloning the picture"]
     assert [record.step for record in tuning] == [*range(1, 13), 12]
     assert all(record.preview.shape == crop.shape and record.preview.dtype == np.uint8 for record in tuning)

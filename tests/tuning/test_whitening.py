@@ -7,7 +7,10 @@ import pytest
 import torch
 from scipy.linalg import fractional_matrix_power
 
+from engines.core.errors import Cancelled
+from engines.core.progress import CancelToken
 from engines.core.rng import torch_generator
+from engines.generators.stylegan2 import Generator
 from engines.tuning.descent import Descent
 from engines.tuning.random_codes import random_codes
 from engines.tuning.trainee import Trainee, tunable_names
@@ -29,7 +32,7 @@ def test_moments_are_those_of_what_the_weights_multiply(tiny_pack):
     """A style layer's inputs are w; an RGB layer's are the features, scaled by its styles, taken here from a run by hand."""
     generator = tiny_pack.generator
     codes = random_codes(generator, 5, torch_generator(3))
-    moments = input_moments(generator, codes)
+    moments = input_moments(generator, codes, CancelToken())
     w = codes[:, 0].double().numpy()
     last = f"synthesis.b{generator.config.resolution}"
     assert np.allclose(moments[f"{last}.conv1.affine.weight"].numpy(), w.T @ w / 5, rtol=1e-4, atol=1e-5)
@@ -48,11 +51,26 @@ def test_moments_are_those_of_what_the_weights_multiply(tiny_pack):
 
 def test_every_tuned_weight_has_coordinates_and_the_generator_no_hooks(tiny_pack):
     names = tunable_names(tiny_pack.generator)
-    found = whitening_of(tiny_pack.generator, names)
+    found = whitening_of(tiny_pack.generator, names, CancelToken())
     assert set(found) == set(names)
     assert all(found[name].shape[0] == tiny_pack.generator.get_parameter(name)[0].numel() for name in names)
-    assert whitening_of(tiny_pack.generator, names) is found
+    assert whitening_of(tiny_pack.generator, names, CancelToken()) is found
     assert not any(module._forward_pre_hooks for module in tiny_pack.generator.modules())
+
+
+def test_the_study_of_a_generator_ends_when_it_is_cancelled_and_can_be_made_later(tiny_pack):
+    generator, cancel = Generator(tiny_pack.generator.config, seed=1), CancelToken()
+    passes = []
+
+    def hear(*_) -> None:
+        passes.append(1)
+        cancel.cancel()
+
+    generator.synthesis.register_forward_pre_hook(hear)
+    with pytest.raises(Cancelled):
+        whitening_of(generator, tunable_names(generator), cancel)
+    assert len(passes) == 1
+    assert set(whitening_of(generator, tunable_names(generator), CancelToken())) == set(tunable_names(generator))
 
 
 def test_steps_in_whitened_coordinates_move_other_pictures_less(tiny_pack, crop):
@@ -76,5 +94,5 @@ def test_steps_in_whitened_coordinates_move_other_pictures_less(tiny_pack, crop)
 
     with torch.no_grad():
         wanted = 0.1 * float((generator.synthesis(code, noise_mode="const") - target).square().mean())
-    whitened = whitening_of(generator, tunable_names(generator))
+    whitened = whitening_of(generator, tunable_names(generator), CancelToken())
     assert change_at(wanted, whitened) < 0.8 * change_at(wanted, None)
