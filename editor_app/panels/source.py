@@ -19,36 +19,42 @@ __all__ = ["MAX_UPLOAD_BYTES", "source_panel"]
 MAX_UPLOAD_BYTES = 25 * 2**20
 
 _TEMPLATE = """<section class="lwe-panel lwe-source" aria-label="Picture">
-  <h2>Picture</h2>
-  <figure class="photo" data-part="photo" hidden>
-    <div class="frame" data-part="frame"><img data-part="image" alt="The picture you opened"><div data-part="boxes"></div>
-      {mask}</div>
-    <figcaption data-part="caption"></figcaption>
-  </figure>
-  <div class="kept" data-part="kept-this" hidden><p class="hint">{kept_of_this}</p>
-    <button type="button" class="quiet" data-part="forget" aria-label="Forget this picture">Forget</button></div>
-  <p class="hint" data-part="aside" hidden>You are editing a made-up {made_up}. Invert brings your picture back.</p>
-  <button type="button" class="primary wide" data-part="whole" hidden>Use the whole picture</button>
-  <div class="chips" role="radiogroup" aria-label="What to edit" data-part="chips" hidden></div>
-  <label class="drop" data-part="drop">
-    <input type="file" accept="image/*" aria-label="Upload a picture" data-part="file">
-    {upload}<span class="long"><strong>Drop a photo here</strong> or <u>browse</u>. Pasting works too.</span>
-    <span class="short">Another picture</span>
-  </label>
-  <div class="field">
-    <label for="lwe-method">Inversion method</label>
-    <select id="lwe-method" data-part="method" aria-describedby="lwe-method-hint">{methods}</select>
-    <p class="hint" id="lwe-method-hint" data-part="method-hint">{hint}</p>
+  <div class="group">
+    <h2>Picture</h2>
+    <figure class="photo" data-part="photo" hidden>
+      <div class="frame" data-part="frame"><img data-part="image" alt="The picture you opened"><div data-part="boxes"></div>
+        {mask}</div>
+      <figcaption data-part="caption"></figcaption>
+    </figure>
+    <div class="kept" data-part="kept-this" hidden><p class="hint">{kept_of_this}</p>
+      <button type="button" class="quiet" data-part="forget" aria-label="Forget this picture">Forget</button></div>
+    <p class="hint" data-part="aside" hidden>You are editing a made-up {made_up}. Invert brings your picture back.</p>
+    <button type="button" class="primary wide" data-part="whole" hidden>Use the whole picture</button>
+    <div class="chips" role="radiogroup" aria-label="What to edit" data-part="chips" hidden></div>
+    <label class="drop" data-part="drop">
+      <input type="file" accept="image/*" aria-label="Upload a picture" data-part="file">
+      {upload}<span class="long"><strong>Drop a photo here</strong> or <u>browse</u>. Pasting works too.</span>
+      <span class="short">Another picture</span>
+    </label>
   </div>
-  {options}
-  <div class="actions">
-    <button type="button" class="primary" data-part="invert">Invert</button>
-    <button type="button" data-part="cancel" disabled>Cancel</button>
+  <div class="group">
+    <div class="field">
+      <label for="lwe-method">Inversion method</label>
+      <select id="lwe-method" data-part="method" aria-describedby="lwe-method-hint">{methods}</select>
+      <p class="hint" id="lwe-method-hint" data-part="method-hint">{hint}</p>
+    </div>
+    {options}
+    <div class="actions">
+      <button type="button" class="primary" data-part="invert">Invert</button>
+      <button type="button" data-part="cancel" disabled>Cancel</button>
+    </div>
+    <div class="or">{classes}<button type="button" class="wide" data-part="surprise">{spark}Surprise me</button></div>
   </div>
-  <div class="or">{classes}<button type="button" class="wide" data-part="surprise">{spark}Surprise me</button></div>
-  {examples}
-  <div><p class="hint">{privacy}</p>
-    <details data-part="kept"><summary>What is kept</summary><p>{kept}</p><p data-part="stored"></p></details></div>
+  <div class="group">
+    {examples}
+    <div><p class="hint">{privacy}</p>
+      <details data-part="kept"><summary>What is kept</summary><p>{kept}</p><p data-part="stored"></p></details></div>
+  </div>
 </section>"""
 
 _EXAMPLE = (
