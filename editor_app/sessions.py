@@ -15,7 +15,7 @@ from typing import Literal
 from editor_app.preview import Preview
 from engines.api import CancelToken, Face, Inversion, Pack, Picture, align, classes_of, pack_info
 
-__all__ = ["Seen", "Session", "Sessions"]
+__all__ = ["Opened", "Seen", "Session", "Sessions"]
 
 MAX_HASH_LENGTH = 64
 
@@ -39,24 +39,40 @@ class Seen:
         return Seen(aligned.object_box, names.get(best), classes.get(best, 0.0))
 
 
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """A picture that a tab has opened, and what of it is edited."""
+
+    picture: Picture
+    opening: int = 0
+    """Number of the job that opened it: the same picture opened again is another."""
+    thumbnail: str = ""
+    """The picture for the left panel, as a data URI."""
+    faces: tuple[Face, ...] = ()
+    """From left to right, as the page numbers them."""
+    seen: Seen | None = None
+    """Of a pack that finds objects or tells classes."""
+    region: int | Literal["whole"] | None = None
+    """What of the picture is edited: the index of a face or all of it; None while the user has to choose."""
+
+
 @dataclass(eq=False)
 class Session:
-    """The picture and the inversion of one tab. Read and written under `lock`."""
+    """The picture and the inversion of one tab. Read and written under `lock`.
+
+    What a job opens or chooses is `coming` until the job has an inversion of it: a job that comes to nothing leaves all else
+    as it was.
+    """
 
     lock: threading.RLock = field(default_factory=threading.RLock)
     revision: int = 0
     """Number of the newest job the page has asked for; the page counts up, answers to older numbers are dropped."""
     cancel: CancelToken = field(default_factory=CancelToken)
     """Ends the job `revision`."""
-    picture: Picture | None = None
-    thumbnail: str = ""
-    """The picture for the left panel, as a data URI."""
-    faces: tuple[Face, ...] = ()
-    seen: Seen | None = None
-    """Of a pack that finds objects or tells classes."""
-    region: int | Literal["whole"] | None = None
-    """What of the picture is edited: the index of a face or all of it; None while the user has to choose."""
+    opened: Opened | None = None
+    coming: Opened | None = None
     inversion: Inversion | None = None
+    """Of what is opened; or a sample of the generator, beside it."""
     from_store: bool = False
     """Whether the inversion was kept from an earlier tuning to the same picture."""
     preview: Preview | None = None
@@ -72,16 +88,42 @@ class Session:
             self.revision, self.cancel = revision, CancelToken()
             return self.cancel
 
+    @property
+    def picture(self) -> Picture | None:
+        """The opened picture; the one that is coming is none of it."""
+        return None if self.opened is None else self.opened.picture
+
+    @property
+    def faces(self) -> tuple[Face, ...]:
+        return () if self.opened is None else self.opened.faces
+
+    @property
+    def in_hand(self) -> Opened | None:
+        """What the next job works on, and the page shows: also a picture that has no inversion yet."""
+        return self.opened if self.coming is None else self.coming
+
+    def take(self, inversion: Inversion | None, preview: Preview | None = None, *, from_store: bool = False) -> None:
+        """A job has succeeded: what it worked on is the tab's from now on, with this inversion or with none yet."""
+        self.opened, self.coming = self.in_hand, None
+        self.inversion, self.preview, self.from_store = inversion, preview, from_store
+
+    def give_up(self) -> None:
+        """A job came to nothing: what was before it holds. Where nothing was, the picture stays to be inverted again."""
+        if self.opened is None and self.inversion is None:
+            self.opened = self.coming
+        self.coming = None
+
     def is_current(self, revision: int) -> bool:
         with self.lock:
             return revision == self.revision
 
     @property
     def held_bytes(self) -> int:
-        """Memory of what is large: the picture, and the tuned generator's weight differences."""
-        picture, inversion = self.picture, self.inversion
-        pixels = 0 if picture is None else picture.pixels.nbytes
-        return pixels + (0 if inversion is None else sum(array.nbytes for array in inversion.weight_differences.values()))
+        """Memory of what is large: the picture, one that is coming, and the tuned generator's weight differences."""
+        inversion = self.inversion
+        pictures = {id(each.picture): each.picture.pixels.nbytes for each in (self.opened, self.coming) if each is not None}
+        weights = {} if inversion is None else inversion.weight_differences
+        return sum(pictures.values()) + sum(array.nbytes for array in weights.values())
 
 
 class Sessions:

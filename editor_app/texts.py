@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 
 from editor_app.turns import TooBusy
-from engines.api import LweError, Progress, UserEdit
+from engines.api import LweError, PackInfo, Progress, UserEdit
 
 __all__ = [
+    "cut_out",
     "distance_text",
     "error_text",
     "progress_text",
+    "saves",
     "stored_text",
     "trained_text",
     "training_waits",
@@ -46,6 +48,8 @@ OBJECT_CROP = "Object only"
 """For packs with classes."""
 PICTURE_CROP = "Square only"
 """For packs of neither faces nor objects."""
+SAVES_PHOTO = "Saves the whole photo with the edit, as a PNG file."
+SAVES_CROP = "Saves the edited {part} alone, as a PNG file."
 NO_PICTURE = "Choose a picture first: drop one on the page, paste one, pick an example, or press Surprise me."
 NO_FACE = "No face was found in this picture. Use the whole picture, or choose one with a face that looks at the camera."
 NO_SUCH_FACE = "That face is not in this picture. Choose one of the numbered faces."
@@ -110,6 +114,16 @@ def warning_text(warning: str) -> str:
 def distance_text(perceptual: float, kind: str) -> str:
     """The perceptual distance of an inversion and what it was measured by."""
     return f"LPIPS {perceptual:.2g}" if kind.startswith("lpips") else f"perceptual {perceptual:.2g} (pack's network)"
+
+
+def cut_out(info: PackInfo) -> str:
+    """What the crop of a picture shows, in one word, which is also part of file names."""
+    return "object" if info.classes else "face" if info.identity else "square"
+
+
+def saves(info: PackInfo) -> dict[str, str]:
+    """View -> what Download gives in it."""
+    return {"photo": SAVES_PHOTO, "crop": SAVES_CROP.format(part=cut_out(info))}
 
 
 def stored_text(count: int, bytes_: int) -> str:

@@ -13,8 +13,9 @@ from PIL import Image
 from editor_app import texts
 from editor_app.methods import METHODS
 from editor_app.preview import fit
-from editor_app.sessions import Seen, Session
+from editor_app.sessions import Opened, Seen, Session
 from engines.api import (
+    POOR,
     AttributeReading,
     Blend,
     Frame,
@@ -40,6 +41,7 @@ __all__ = [
     "result_json",
     "thumbnail",
     "usual_blend",
+    "warnings_json",
 ]
 
 Message = dict[str, Any]
@@ -76,19 +78,22 @@ def thumbnail(picture: Picture) -> str:
     return jpeg_uri(fit(picture.pixels, THUMBNAIL_PX), 85)
 
 
-def picture_json(session: Session) -> Message:
-    """The open photo in the left panel, its faces (or its object) as boxes in shares of width and height."""
-    picture = session.picture
+def picture_json(opened: Opened | None) -> Message | None:
+    """The photo in the left panel, its faces (or its object) as boxes in shares of width and height; None for no photo."""
+    if opened is None:
+        return None
+    picture = opened.picture
     height, width = picture.pixels.shape[:2]
-    boxes = [_in_shares(face.box, width, height) for face in session.faces]
+    boxes = [_in_shares(face.box, width, height) for face in opened.faces]
     return {
+        "opening": opened.opening,
         "name": picture.name,
-        "src": session.thumbnail,
+        "src": opened.thumbnail,
         "width": width,
         "height": height,
         "faces": boxes,
-        "region": session.region,
-        **_seen_json(session.seen, width, height),
+        "region": opened.region,
+        **_seen_json(opened.seen, width, height),
     }
 
 
@@ -120,7 +125,10 @@ def progress_json(progress: InversionProgress) -> Message:
 
 
 def result_json(inversion: Inversion, session: Session, info: PackInfo) -> Message:
-    """What the page needs to know of a finished inversion; `sampled`: what a sample shows, classes or a person or a picture."""
+    """What the page needs to know of a finished inversion.
+
+    `sampled`: what a sample shows, classes or a person or a picture. `saves`: what Download gives in each view, in words.
+    """
     usual = "person" if info.identity else "picture"
     picture = session.picture if session.preview is not None else None
     height, width = inversion.crop.shape[:2] if picture is None else picture.pixels.shape[:2]
@@ -139,8 +147,26 @@ def result_json(inversion: Inversion, session: Session, info: PackInfo) -> Messa
         "kept": picture is not None and keeps_tuned(inversion),
         "width": width,
         "height": height,
-        "warnings": [texts.warning_text(warning) for warning in inversion.warnings],
+        "side": inversion.crop.shape[0],
+        "saves": texts.saves(info),
     }
+
+
+def warnings_json(inversion: Inversion, info: PackInfo) -> list[Message]:
+    """An inversion's warnings as notices, for when it is new; `method`, where there is one, is the way out."""
+    rows = []
+    for warning in inversion.warnings:
+        method = _closer_method(inversion.method, info) if warning.startswith(POOR) else None
+        way_out = {} if method is None else {"method": method}
+        rows.append({"kind": "warning", "text": texts.warning_text(warning), **way_out})
+    return rows
+
+
+def _closer_method(method: str, info: PackInfo) -> str | None:
+    """What the pack can do that comes closer: after one look a refinement, after a search the tuning of the generator."""
+    group = METHODS[method].group if method in METHODS else ""
+    ways = {"quick": ("encoder-refine", "clone"), "search": ("clone",)}.get(group, ())
+    return next((way for way in ways if way in info.methods), None)
 
 
 def usual_blend(inversion: Inversion) -> Blend:

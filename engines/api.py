@@ -37,11 +37,14 @@ from engines.editing.families import DEFAULT_FAMILY
 from engines.imaging.align import Alignment
 from engines.imaging.faces import Face, face_detector
 from engines.imaging.read import Picture, read_picture
+from engines.imaging.squares import Square, middle_square, square_holding
+from engines.inversion.deciding_options import unused_options
 from engines.inversion.measure import generator_hash
 from engines.inversion.objects import found_box
 from engines.inversion.options import GlobalLoss, InversionOptions, PixelLoss, Space, TransformSearch
 from engines.inversion.requirements import METHOD_COMPONENTS
 from engines.inversion.result import Inversion, InversionProgress
+from engines.inversion.whereabouts import SURE, Whereabouts, whereabouts
 from engines.packs.aligning import aligned_crop
 from engines.packs.load import Pack
 from engines.packs.manifest import list_manifests
@@ -68,6 +71,8 @@ __all__ = [
     "BLENDS",
     "DEFAULT_FAMILY",
     "LEAST_EXAMPLES",
+    "POOR",
+    "TURNED",
     "AlignedPicture",
     "AttributeInfo",
     "AttributeReading",
@@ -126,14 +131,18 @@ __all__ = [
     "surprise",
     "train_edit",
     "tuned_entries",
+    "turned_to_face",
     "user_edits",
 ]
 
 DEFAULT_METHOD = "encoder-refine"
 SMALL_FACE_SHARE = 0.7
 """A crop that has fewer picture pixels a side than this share of its own is said to be small."""
+POOR = "The reconstruction is poor"
+"""How the warning begins that another method may help against."""
 POOR_FACTOR = 3.0
 """A reconstruction is said to be poor when its error is so many times the median of the encoder on held-out pictures."""
+TURNED = "The picture was turned: a face was found that way."
 _AS_IT_IS = ObjectEdit()
 
 
@@ -186,19 +195,57 @@ def find_faces(picture: Picture) -> list[Face]:
     return face_detector().detect(picture.pixels)
 
 
-def align(pack: Pack, picture: Picture, face: Face | None) -> AlignedPicture:
-    """Cuts the face out in the position that the pack's networks know; with face None the middle square of the picture."""
+def turned_to_face(picture: Picture, faces: Sequence[Face]) -> Picture | None:
+    """A picture on its side or on its head, turned so that a face in it is upright; None where it stands well or shows none.
+
+    faces: what :func:`find_faces` has found in it as it is. `Picture.notes` of the turned one ends with TURNED.
+    """
+    pixels = face_detector().turned(picture.pixels, faces)
+    return None if pixels is None else dataclasses.replace(picture, pixels=pixels, notes=(*picture.notes, TURNED))
+
+
+def align(
+    pack: Pack, picture: Picture, face: Face | None, around: tuple[float, float, float, float] | None = None
+) -> AlignedPicture:
+    """Cuts the face out in the position that the pack's networks know.
+
+    face: None for the square that holds the object, where the pack can find objects; for other packs the middle square.
+    around: a rectangle of the picture that a pack without faces has to take in; the square lies around it where it does not
+        fit into the one with the object.
+    """
+    found, square = _square(pack, picture, around) if face is None else (None, None)
     side = pack.manifest.resolution
-    crop, alignment = aligned_crop(pack.manifest, picture.pixels, face)
+    crop, alignment = aligned_crop(pack.manifest, picture.pixels, face, square)
     warnings = ()
     coarse = alignment.picture_px_per_crop_px
     if coarse < SMALL_FACE_SHARE:
         px = round(side * coarse)
         what = "picture" if face is None else "face"
         warnings = (f"The {what} is small: {px} pixels of it were enlarged to {side}. Take a larger or sharper one.",)
+    if found is not None and around is None and found.agreement < SURE:
+        warnings += ("No object was found for sure: draw a rectangle around it.",)
     height, width = picture.pixels.shape[:2]
-    box = _object_in_picture(pack, crop, alignment) if face is None else tuple(float(side) for side in face.box)
+    if face is not None:
+        box = tuple(float(side) for side in face.box)
+    elif found is not None and found.box is not None and square == found.square:
+        box = found.box
+    else:
+        box = _object_in_picture(pack, crop, alignment)
     return AlignedPicture(crop, alignment, (width, height), warnings, box)
+
+
+def _square(
+    pack: Pack, picture: Picture, around: tuple[float, float, float, float] | None
+) -> tuple[Whereabouts | None, Square | None]:
+    """Where the object lies, for a pack that can tell, and the square to take; None for the one in the middle."""
+    size = (picture.pixels.shape[1], picture.pixels.shape[0])
+    side = pack.manifest.resolution
+    found = whereabouts(pack, picture.pixels, side) if pack.has("box_detector") else None
+    square = None if found is None else found.square
+    if around is None or pack.manifest.alignment.kind != "none":
+        return found, square
+    around = _rectangle(around, size)
+    return found, square_holding(around, square or middle_square(size), size, least_px=side) or square
 
 
 def classes_of(pack: Pack, aligned: AlignedPicture) -> dict[str, float]:
@@ -242,11 +289,13 @@ def invert(
 
     method: one of `pack_info(pack).methods`.
     face: which of :func:`find_faces`; "largest" falls back to the middle of the picture, with a warning, where no face is
-        found; None takes the middle. Not looked at for a picture that is aligned already.
+        found; None takes the middle. Packs without faces take what :func:`align` does. Not looked at for a picture that is
+        aligned already.
     seconds, steps, evaluations: the budget of methods that optimise, whichever ends first; None for all is the method's
         default. Without `seconds` the result does not depend on the clock.
     space, encoder_start, class_search, transform, outside_weight, pixel_loss, global_loss: see :class:`InversionOptions`.
     mask: the object's rectangle (x0, y0, x1, y1) in pixels of the picture; "auto" takes the detected one, None everything.
+        Options that a method has no use for change nothing; the result then says so in its warnings.
     cancel: looked at between any two steps. What has been found until then is the result, with the warning "cancelled";
         where nothing has, Cancelled is raised.
     Options are checked and the face is found by the call (OptionError, NoFaceError); the rest is done by iterating.
@@ -268,8 +317,9 @@ def invert(
     spaces = pack.manifest.latent.spaces
     if space is not None and space not in spaces:
         raise OptionError(f"space={space!r}: the pack {pack.id} has {', '.join(spaces)}.")
-    aligned = source if isinstance(source, AlignedPicture) else _aligned(pack, source, face)
+    aligned = source if isinstance(source, AlignedPicture) else _aligned(pack, source, face, mask)
     options = dataclasses.replace(options, mask=_mask_in_crop(aligned, mask))
+    aligned = dataclasses.replace(aligned, warnings=(*aligned.warnings, *_without_effect(aligned, method, options, mask)))
     return _inverted(pack, aligned, method, options, cancel or CancelToken())
 
 
@@ -452,6 +502,7 @@ def render(
     family: str = DEFAULT_FAMILY,
     steps: Sequence[EditStep] = (),
     object_edit: ObjectEdit = _AS_IT_IS,
+    as_needed: bool = False,
 ) -> Frame:
     """The edited picture with what the predictors say about it. Pure: the same arguments give the same bytes.
 
@@ -460,11 +511,13 @@ def render(
     family: name of one of `pack_info(pack).families`, which edits. steps: edits that follow, one after the other in their
     order, each with layers (and, if it says so, a family) of its own; `layers` is not for them.
     object_edit: what becomes of the object as a whole: truncation and class before these edits, shift and zoom after them.
+    as_needed: edits go as far as the picture calls for: what is there already is hardly added to, what is not there is not
+        removed (:mod:`engines.session.need`). Without, every strength is applied in full, whatever the picture shows.
     Raises OptionError (see :func:`check_edits`), and InversionFileError for an inversion of another pack.
     """
     _check_belongs(pack, inversion, "this inversion")
     check_edits(pack, alphas, layers=layers, family=family, steps=steps, object_edit=object_edit)
-    return live.render(pack, inversion, _state(pack, inversion, alphas, layers, family, steps, object_edit))
+    return live.render(pack, inversion, _state(pack, inversion, alphas, layers, family, steps, object_edit, as_needed))
 
 
 def report(pack: Pack, inversion: Inversion, frame: Frame) -> list[AttributeReading]:
@@ -521,9 +574,11 @@ def _state(
     family: str = DEFAULT_FAMILY,
     steps: Sequence[EditStep] = (),
     object_edit: ObjectEdit = _AS_IT_IS,
+    as_needed: bool = False,
 ) -> EditState:
     tuned_id = inversion.id if inversion.weight_differences else None
-    return EditState(pack.id, inversion.id, tuple((alphas or {}).items()), layers, tuned_id, family, tuple(steps), object_edit)
+    strengths = tuple((alphas or {}).items())
+    return EditState(pack.id, inversion.id, strengths, layers, tuned_id, family, tuple(steps), object_edit, as_needed)
 
 
 def _check_edit(pack: Pack, name: str, alpha: float, family: str) -> None:
@@ -555,10 +610,15 @@ def _check_layers(pack: Pack, layers: tuple[int, int] | None) -> None:
         raise OptionError(f"layers={tuple(layers)}: give (first, end) with 0 <= first < end <= {count}.")
 
 
-def _aligned(pack: Pack, picture: Picture, face: Literal["largest"] | int | None) -> AlignedPicture:
+def _aligned(
+    pack: Pack,
+    picture: Picture,
+    face: Literal["largest"] | int | None,
+    mask: Literal["auto"] | tuple[float, float, float, float] | None,
+) -> AlignedPicture:
     """The aligned picture for a choice of face."""
     if face is None or pack.manifest.alignment.kind == "none":
-        return align(pack, picture, None)
+        return align(pack, picture, None, None if mask == "auto" else mask)
     faces = find_faces(picture)
     if face == "largest":
         if faces:
@@ -607,18 +667,8 @@ def _mask_in_crop(
     """The rectangle around a mask, given in pixels of the picture, in pixels of the crop."""
     if mask is None or (mask == "auto" and aligned.object_box is None):
         return None
-    try:
-        rectangle = aligned.object_box if mask == "auto" else tuple(float(side) for side in mask)
-    except (TypeError, ValueError):
-        raise OptionError(f"mask={mask!r}: give auto, or four numbers x0, y0, x1, y1.") from None
-    if len(rectangle) != 4 or not all(math.isfinite(side) for side in rectangle):
-        raise OptionError(f"mask={mask}: four numbers x0, y0, x1, y1 are needed.")
-    x0, y0, x1, y1 = rectangle
-    width, height = aligned.picture_px
-    if x1 <= x0 or y1 <= y0:
-        raise OptionError(f"mask={mask}: the rectangle has no area; x0 < x1 and y0 < y1 are needed.")
-    if mask != "auto" and (x1 <= 0 or y1 <= 0 or x0 >= width or y0 >= height):
-        raise OptionError(f"mask={mask}: the rectangle lies outside the picture of {width} x {height} pixels.")
+    # A detected box may reach beyond the picture.
+    x0, y0, x1, y1 = aligned.object_box if mask == "auto" else _rectangle(mask, aligned.picture_px)
     corners = aligned.alignment.to_crop(np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)]))
     side = aligned.crop.shape[0]
     low, high = np.clip(corners.min(axis=0), 0, side), np.clip(corners.max(axis=0), 0, side)
@@ -627,13 +677,45 @@ def _mask_in_crop(
     return float(low[0]), float(low[1]), float(high[0]), float(high[1])
 
 
+def _rectangle(mask: Sequence[float], picture_px: tuple[int, int]) -> tuple[float, float, float, float]:
+    """A rectangle that was given, as numbers. Raises OptionError unless there is some of the picture in it."""
+    try:
+        rectangle = tuple(float(side) for side in mask)
+    except (TypeError, ValueError):
+        raise OptionError(f"mask={mask!r}: give auto, or four numbers x0, y0, x1, y1.") from None
+    if len(rectangle) != 4 or not all(math.isfinite(side) for side in rectangle):
+        raise OptionError(f"mask={mask}: four numbers x0, y0, x1, y1 are needed.")
+    x0, y0, x1, y1 = rectangle
+    width, height = picture_px
+    if x1 <= x0 or y1 <= y0:
+        raise OptionError(f"mask={mask}: the rectangle has no area; x0 < x1 and y0 < y1 are needed.")
+    if x1 <= 0 or y1 <= 0 or x0 >= width or y0 >= height:
+        raise OptionError(f"mask={mask}: the rectangle lies outside the picture of {width} x {height} pixels.")
+    return rectangle
+
+
+def _without_effect(
+    aligned: AlignedPicture,
+    method: str,
+    options: InversionOptions,
+    mask: Literal["auto"] | tuple[float, float, float, float] | None,
+) -> tuple[str, ...]:
+    """Warnings of what was asked for and changes nothing."""
+    # What was detected is no wish of the user's.
+    unused = [name for name in unused_options(method, options) if name != "mask" or mask != "auto"]
+    warnings = (f"The method {method} has no use for {', '.join(unused)}; the result is the same without.",) if unused else ()
+    if mask == "auto" and aligned.object_box is None:
+        warnings = (*warnings, "mask=auto: nothing was found in the picture, so all of it counts the same.")
+    return warnings
+
+
 def _poor(pack: Pack, inversion: Inversion) -> tuple[str, ...]:
     """A warning when the error is far above what the encoder makes of held-out pictures, as its training measured it."""
     usual = pack.manifest.components["encoder"].provenance.metrics.get("held_out_mse_median")
     if usual is None or inversion.mse <= POOR_FACTOR * usual:
         return ()
     return (
-        f"The reconstruction is poor: its error is {inversion.mse:.3f}, {inversion.mse / usual:.0f} times the {usual:.3f} "
+        f"{POOR}: its error is {inversion.mse:.3f}, {inversion.mse / usual:.0f} times the {usual:.3f} "
         "of pictures like those the pack was trained on. Edits may not look like the original.",
     )
 

@@ -45,10 +45,10 @@ def edit(
     """The edited picture uint8 [H, W, 3], and what the predictors say about it before and after."""
     started_sec = time.perf_counter()
     alphas = _alphas(edits)
-    blend, edited, inverting = _own_options(options)
+    blend, as_needed, edited, inverting = _own_options(options)
     opened, picture, found = _inverted(editor, image, pack, method, seed, inverting, {"alphas": alphas, **edited})
     inversion = found.result
-    frame = api.render(opened, inversion, alphas, **edited)
+    frame = api.render(opened, inversion, alphas, **edited, as_needed=as_needed)
     rows = api.report(opened, inversion, frame)
     classes = api.report_classes(opened, inversion, frame)
     pixels = api.export(opened, inversion, frame, picture, paste_back=bool(paste_back), blend=blend)
@@ -56,6 +56,7 @@ def edit(
         **_facts(found),
         "edits": alphas,
         "family": edited["family"],
+        "as_needed": frame.state.as_needed,
         "object": frame.state.object_edit.canonical(),
         "classes_before": {row.id: row.before for row in classes},
         "classes_after": {row.id: row.after for row in classes},
@@ -67,8 +68,9 @@ def edit(
     }
 
 
-def _own_options(options: object) -> tuple[api.Blend | None, dict[str, Any], dict[str, Any]]:
-    """How the edit goes back into the photo, what api.render takes beside strengths, and the options of the inversion."""
+def _own_options(options: object) -> tuple[api.Blend | None, bool, dict[str, Any], dict[str, Any]]:
+    """How the edit goes back into the photo, whether it goes only as far as needed, what else api.render takes beside
+    strengths, and the options of the inversion."""
     given = dict(json_object("options", options, '{"blend": "poisson"}'))
     blend = given.pop("blend", None)
     if blend is not None and blend not in api.BLENDS:
@@ -76,8 +78,11 @@ def _own_options(options: object) -> tuple[api.Blend | None, dict[str, Any], dic
     family = given.pop("family", api.DEFAULT_FAMILY)
     if not isinstance(family, str):
         raise api.OptionError(f"options: family={repr(family)[:80]}: expected a name like {api.DEFAULT_FAMILY}.")
+    as_needed = given.pop("as_needed", False)
+    if not isinstance(as_needed, bool):
+        raise api.OptionError(f"options: as_needed={repr(as_needed)[:80]}: expected true or false.")
     object_edit = api.ObjectEdit.from_json(given.pop("object", {}))
-    return blend, {"family": family, "object_edit": object_edit}, checked_options(given)
+    return blend, as_needed, {"family": family, "object_edit": object_edit}, checked_options(given)
 
 
 def _inverted(

@@ -16,7 +16,7 @@ from editor_app.editor import Editor
 from editor_app.handlers.inverting import checked_options, within_limit
 from editor_app.handlers.orders import Order
 from editor_app.preview import make_preview
-from editor_app.sessions import Seen, Session
+from editor_app.sessions import Opened, Seen, Session
 from editor_app.view import Message, message
 from engines import api
 from engines.api import CancelToken
@@ -45,11 +45,9 @@ def run_job(editor: Editor, session_hash: str, request: object) -> Iterator[Mess
                 return
             yield fact
     except api.Cancelled:
-        if session.is_current(order.revision):
-            yield _settled(editor, session, order, {"kind": "info", "text": texts.CANCELLED})
+        yield from _settled(editor, session, order, {"kind": "info", "text": texts.CANCELLED})
     except Exception as error:
-        if session.is_current(order.revision):
-            yield _settled(editor, session, order, _error(texts.error_text(error)))
+        yield from _settled(editor, session, order, _error(texts.error_text(error)))
 
 
 def cancel_job(editor: Editor, session_hash: object) -> None:
@@ -69,14 +67,18 @@ def job_revision(editor: Editor, session_hash: object) -> int:
 
 
 def _open(editor: Editor, session: Session, order: Order, cancel: CancelToken) -> Iterator[Message]:
-    """Reads a picture, finds its faces or its object, and inverts the first face; all of it for a pack of other things."""
+    """Reads a picture, finds its faces or its object, and inverts the largest face; all of it for a pack of other things."""
     yield message(order.revision, "working", text="Opening the picture")
     picture = _read(editor, order)
-    faces: tuple[api.Face, ...] = ()
+    found: list[api.Face] = []
     if editor.info.faces:
         yield message(order.revision, "working", text="Looking for faces")
-        faces = tuple(api.find_faces(picture))
-    without_face = None if editor.info.faces else "whole"
+        found = api.find_faces(picture)
+        if (turned := api.turned_to_face(picture, found)) is not None:
+            picture, found = turned, api.find_faces(turned)
+    faces = tuple(sorted(found, key=lambda face: face.box[0] + face.box[2]))
+    # Without a face, the user has to choose.
+    region = faces.index(found[0]) if found else None if editor.info.faces else "whole"
     seen = None
     if editor.info.finds_objects or editor.info.class_readout:
         yield message(order.revision, "working", text="Looking for the object")
@@ -84,57 +86,65 @@ def _open(editor: Editor, session: Session, order: Order, cancel: CancelToken) -
     with session.lock:
         if not session.is_current(order.revision):
             return
-        session.picture, session.faces, session.region = picture, faces, 0 if faces else without_face
-        session.seen = seen
-        session.inversion = session.preview = None
-        session.thumbnail = view.thumbnail(picture)
+        session.coming = opened = Opened(picture, order.revision, view.thumbnail(picture), faces, seen, region)
     cancel.raise_if_cancelled()
     notices = [{"kind": "info", "text": note} for note in picture.notes]
     if len(faces) > 1:
         notices.append({"kind": "info", "text": texts.SEVERAL_FACES.format(count=len(faces))})
-    opened = {"picture": view.picture_json(session), "notices": notices}
-    if faces or without_face:
-        yield from _run_inversion(editor, session, order, cancel, opened)
-    else:
-        yield message(order.revision, "choose", **{**opened, "notices": [*notices, _error(texts.NO_FACE)]})
+    if region is not None:
+        yield from _run_inversion(editor, session, order, cancel, opened, notices)
+        return
+    with session.lock:
+        if not session.is_current(order.revision):
+            return
+        session.take(None)
+    yield message(order.revision, "choose", picture=view.picture_json(opened), notices=[*notices, _error(texts.NO_FACE)])
 
 
 def _invert(editor: Editor, session: Session, order: Order, cancel: CancelToken) -> Iterator[Message]:
     """Inverts the open picture again: with another method, or another part of it."""
-    if session.picture is None:
-        raise api.OptionError(texts.NO_PICTURE)
-    region = session.region if order.region is None else order.region
-    if region is None:
-        raise api.NoFaceError(texts.NO_FACE)
-    if region != "whole" and region >= len(session.faces):
-        raise api.OptionError(texts.NO_SUCH_FACE)
-    session.region = region
-    yield from _run_inversion(editor, session, order, cancel, {"picture": view.picture_json(session), "notices": []})
+    with session.lock:
+        if not session.is_current(order.revision):
+            return
+        opened = session.in_hand
+        if opened is None:
+            raise api.OptionError(texts.NO_PICTURE)
+        region = opened.region if order.region is None else order.region
+        if region is None:
+            raise api.NoFaceError(texts.NO_FACE)
+        if region != "whole" and region >= len(opened.faces):
+            raise api.OptionError(texts.NO_SUCH_FACE)
+        session.coming = opened = dataclasses.replace(opened, region=region)
+    yield from _run_inversion(editor, session, order, cancel, opened, [])
 
 
-def _run_inversion(editor: Editor, session: Session, order: Order, cancel: CancelToken, opened: Message) -> Iterator[Message]:
-    picture = session.picture
-    face = None if session.region == "whole" else session.faces[session.region]
+def _run_inversion(
+    editor: Editor, session: Session, order: Order, cancel: CancelToken, opened: Opened, notices: list[Message]
+) -> Iterator[Message]:
+    face = None if opened.region == "whole" else opened.faces[opened.region]
     options = checked_options(order.options)
-    yield message(order.revision, "working", **opened, text="Starting")
+    shown = {"picture": view.picture_json(opened), "notices": notices}
+    yield message(order.revision, "working", **shown, text="Starting")
     # Before the queue: nobody should wait to learn of a number that cannot be.
     pack = editor.pack
-    aligned = api.align(pack, picture, face)
+    drawn = None if options.get("mask") == "auto" else options.get("mask")
+    aligned = api.align(pack, opened.picture, face, drawn)
     records = api.invert(pack, aligned, method=order.method, seed=order.seed, cancel=cancel, **options)
     with editor.turns.join() as turn:
         for ahead in turn.wait(cancel):
-            yield message(order.revision, "working", **opened, text=texts.waiting_text(ahead))
+            yield message(order.revision, "working", **shown, text=texts.waiting_text(ahead))
         cancel.raise_if_cancelled()
         inversion = None
         for progress in _told(within_limit(records, cancel)):
             inversion, from_store = progress.pop("result"), progress.pop("from_store")
-            yield message(order.revision, "working", **opened, **progress)
-        preview = make_preview(picture, inversion)
+            yield message(order.revision, "working", **shown, **progress)
+        preview = make_preview(opened.picture, inversion)
     with session.lock:
         if not session.is_current(order.revision):
             return
-        session.inversion, session.preview, session.from_store = inversion, preview, from_store
-    yield _ready(editor, session, order, opened)
+        session.take(inversion, preview, from_store=from_store)
+        last = _ready(editor, session, order, [*notices, *view.warnings_json(inversion, editor.info)])
+    yield last
 
 
 def _told(records: Iterator[api.InversionProgress]) -> Iterator[Message]:
@@ -153,15 +163,16 @@ def _told(records: Iterator[api.InversionProgress]) -> Iterator[Message]:
 def _surprise(editor: Editor, session: Session, order: Order, cancel: CancelToken) -> Iterator[Message]:
     """A person, or an object of a class, made up by the generator."""
     text = "Making one up" if editor.info.classes else "Making someone up"
-    yield message(order.revision, "working", text=text, **_opened(session))
+    yield message(order.revision, "working", text=text, picture=view.picture_json(session.in_hand))
     with editor.live_slots:
         cancel.raise_if_cancelled()
         inversion = api.surprise(editor.pack, order.seed, classes=order.class_id or None)
     with session.lock:
         if not session.is_current(order.revision):
             return
-        session.inversion, session.preview, session.from_store = inversion, None, False
-    yield _ready(editor, session, order, {**_opened(session), "notices": []})
+        session.take(inversion)
+        last = _ready(editor, session, order, view.warnings_json(inversion, editor.info))
+    yield last
 
 
 # ---- parts ------------------------------------------------------------------------------------------------------
@@ -177,21 +188,24 @@ def _read(editor: Editor, order: Order) -> api.Picture:
     return dataclasses.replace(picture, name=Path(order.name).name) if order.name else picture
 
 
-def _opened(session: Session) -> Message:
-    return {} if session.picture is None else {"picture": view.picture_json(session)}
+def _ready(editor: Editor, session: Session, order: Order, notices: list[Message]) -> Message:
+    result = view.result_json(session.inversion, session, editor.info)
+    return message(order.revision, "ready", picture=view.picture_json(session.opened), notices=notices, result=result)
 
 
-def _ready(editor: Editor, session: Session, order: Order, opened: Message) -> Message:
-    return message(order.revision, "ready", **opened, result=view.result_json(session.inversion, session, editor.info))
-
-
-def _settled(editor: Editor, session: Session, order: Order, notice: Message) -> Message:
-    """How things stand after an order that came to nothing: as before it, with one notice more."""
+def _settled(editor: Editor, session: Session, order: Order, notice: Message) -> Iterator[Message]:
+    """How things stand after an order that came to nothing: as before it, with one notice more. Nothing for an older order."""
     with session.lock:
-        opened = {**_opened(session), "notices": [notice]}
+        if not session.is_current(order.revision):
+            return
+        session.give_up()
         if session.inversion is not None:
-            return _ready(editor, session, order, opened)
-        return message(order.revision, "failed" if session.picture is None else "choose", **opened)
+            # Its own warnings were told when it was new.
+            last = _ready(editor, session, order, [notice])
+        else:
+            phase = "failed" if session.opened is None else "choose"
+            last = message(order.revision, phase, picture=view.picture_json(session.opened), notices=[notice])
+    yield last
 
 
 def _error(text: str) -> Message:

@@ -16,8 +16,8 @@ VIEWS = ("photo", "crop")
 
 
 def live(editor: Editor, arguments: object) -> dict[str, Any]:
-    """[session hash, {inversion, alphas, view, blend, family, object}, user] -> {shown, src, attributes, classes, identity,
-    render_ms}, or {error}.
+    """[session hash, {inversion, alphas, view, blend, family, object, as_needed}, user] -> {shown, src, attributes, classes,
+    identity, render_ms}, or {error}.
 
     The user's secret may be missing; with it their own attributes can be edited too.
     `shown` repeats the state that `src` is a picture of: the page sets it beside the picture, so that the two never part.
@@ -54,16 +54,17 @@ def before(editor: Editor, arguments: object) -> dict[str, Any]:
 
 
 def download(editor: Editor, arguments: object) -> dict[str, Any]:
-    """The same arguments -> {url, name}: the edit at the photo's own resolution, or the crop where there is no photo."""
+    """The same arguments -> {url, name}: what the view shows, the photo at its own resolution or the crop."""
     try:
         session = editor.sessions.find(arguments[0])
         preview, inversion, wanted = _resolve(editor, arguments)
         with session.lock:
             picture = None if preview is None else session.picture
-        pack = wanted["pack"]
+        pack, whole = wanted["pack"], wanted["view"] == "photo"
         frame = api.render(pack, inversion, **wanted["edits"])
-        pixels = api.export(pack, inversion, frame, picture, blend=wanted["blend"])
-        name = f"person-{inversion.seed}.png" if picture is None else f"{_stem(picture.name)}-edited.png"
+        pixels = api.export(pack, inversion, frame, picture if whole else None, blend=wanted["blend"])
+        part = "edited" if whole else texts.cut_out(editor.info)
+        name = f"person-{inversion.seed}.png" if picture is None else f"{_stem(picture.name)}-{part}.png"
         return {"url": f"download/{editor.downloads.add(pixels, name)}", "name": name}
     except _Gone as gone:
         return {"error": str(gone), "gone": True}
@@ -96,6 +97,7 @@ def _resolve(editor: Editor, arguments: object) -> tuple[Preview | None, api.Inv
     pack = editor.pack_for(user)
     edits = {"alphas": alphas, "family": family, "object_edit": api.ObjectEdit.from_json(wanted.get("object", {}))}
     api.check_edits(pack, **edits)
+    edits["as_needed"] = wanted.get("as_needed") is True
     view_name = wanted.get("view") if wanted.get("view") in VIEWS and preview is not None else "crop"
     blend = wanted.get("blend", view.usual_blend(inversion))
     if blend not in api.BLENDS:

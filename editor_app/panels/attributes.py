@@ -16,7 +16,7 @@ _TEMPLATE = """<section class="lwe-panel lwe-attributes idle" aria-label="Attrib
   <div class="summary">
     {identity}<div role="status"><span>Changed</span><strong data-part="changes">nothing yet</strong></div>
   </div>
-  {families}{groups}
+  {families}{as_needed}{groups}
   <details open data-part="own" hidden><summary><h3>{own}</h3></summary><div data-part="own-rows"></div>
     <p class="hint">{own_reading}</p></details>
   <template data-part="own-row">{own_row}</template>
@@ -36,6 +36,14 @@ _FAMILIES = """<div class="family">
   """
 
 _FAMILY = '<option value="{name}" title="{title}" data-attributes="{attributes}">{name}</option>'
+
+_AS_NEEDED = """<div class="as-needed">
+    <label class="check"><input type="checkbox" data-part="as-needed" checked aria-describedby="lwe-as-needed-hint">
+    Only as far as needed</label>
+    <p class="hint" id="lwe-as-needed-hint">Nothing is removed that is not there, and little is added to what is.
+    Switch it off to go all the way.</p>
+  </div>
+  """
 
 _GROUP = "<details open><summary><h3>{name}</h3></summary>{rows}</details>"
 
@@ -66,6 +74,8 @@ def attributes_panel(info: PackInfo) -> gr.HTML:
         html_template=_TEMPLATE.format(
             groups="".join(blocks),
             families=_families(info),
+            # Steps between levels end by themselves where there is nothing more.
+            as_needed="" if all(attribute.ordered for attribute in attributes) else _AS_NEEDED,
             identity=_IDENTITY if info.identity else "",
             own=text(texts.OWN_GROUP),
             own_reading=text(texts.OWN_READING),

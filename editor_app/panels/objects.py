@@ -35,6 +35,8 @@ _ROW = """<div class="attribute" data-control="{id}">
    <i class="mark" style="--at:{at:.4f}" aria-hidden="true"></i></div>
 </div>"""
 
+# Nearer to the mean code of a class the generator has learned nothing: of some classes that is no object any more.
+_LEAST_TRUNCATION = 0.5
 _HINT = "Truncation takes the object towards the average of its class."
 _STEERING_HINT = "Shift and zoom ask the generator to paint the object elsewhere or of another size, as far as it knows how."
 
@@ -47,7 +49,7 @@ def objects_panel(info: PackInfo) -> gr.HTML:
         rows += [_row("shift_x", "Shift x", -most, most, 0.0), _row("shift_y", "Shift y", -most, most, 0.0)]
         # The slider counts in logarithms of the largest factor: half as large is as far as twice as large.
         rows.append(_row("zoom", "Zoom", -1.0, 1.0, 0.0, most=info.steering.zoom_most))
-    rows.append(_row("truncation", "Truncation", 0.0, 1.0, 1.0))
+    rows.append(_row("truncation", "Truncation", _LEAST_TRUNCATION, 1.0, 1.0))
     return gr.HTML(
         html_template=_TEMPLATE.format(
             readout=_READOUT if info.class_readout else "",

@@ -44,6 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser, words: Sequence[str]) -> None
         action="store_true",
         help="edit one after the other in the order given, each what those before have left; so it is with layers of their own",
     )
+    parser.add_argument(
+        "--as-needed",
+        action="store_true",
+        help="edit as far as the picture calls for, as the page does: hardly add to what is there already, remove nothing that "
+        "is not there",
+    )
     parser.add_argument("--layers", metavar="A-B", help="style layers that may change, both included (default all)")
     add_object_options(parser)
     parser.add_argument("--paste-back", action="store_true", help="write the whole photo instead of the aligned square")
@@ -82,7 +88,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             arguments.progress(record)
         inversion = record.result
     before = api.render(pack, inversion, {})
-    after = api.render(pack, inversion, **edits)
+    after = api.render(pack, inversion, **edits, as_needed=arguments.as_needed)
     _save(out, api.export(pack, inversion, after, picture, paste_back=arguments.paste_back, blend=arguments.blend))
     for reading in api.report(pack, inversion, after):
         mark = "  <- changed" if reading.changed else ""
@@ -92,6 +98,9 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         print(f"class {row.id:<14} {row.before:.2f} -> {row.after:.2f}")
     if after.identity_similarity is not None:
         print(f"identity similarity {after.identity_similarity:.3f}")
+    warnings = [*(picture.notes if picture else ()), *inversion.warnings]
+    for warning in warnings:
+        print(f"warning: {warning}")
     print(f"written to {out}")
     return {
         "out": str(out),
@@ -101,13 +110,14 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         "seconds": time.perf_counter() - started,
         "alphas": dict(after.state.alphas),
         "family": arguments.family,
+        "as_needed": after.state.as_needed,
         "steps": [asdict(step) for step in after.state.steps],
         "object": after.state.object_edit.canonical(),
         "classes_before": {row.id: row.before for row in classes},
         "classes_after": {row.id: row.after for row in classes},
         "mse": inversion.mse,
         **search_facts(inversion),
-        "warnings": [*(picture.notes if picture else ()), *inversion.warnings],
+        "warnings": warnings,
     }
 
 

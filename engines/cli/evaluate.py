@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from engines.cli.dispatch import add_chosen_arguments
@@ -29,6 +30,7 @@ TABLE = {
         "distortion against editability of codes pulled towards W, and of inversion methods (e4e)",
     ),
     "pasted": ("engines.evaluation.pasted", "edits back in their photos: what they bring, and what they change beside"),
+    "needless": ("engines.evaluation.needless", "edits that a picture does not call for: what they change, and how little"),
     "optimisers": ("engines.evaluation.optimisers", "loss against generator evaluations of the optimisers"),
     "projection": ("engines.evaluation.projection", "optimisers and transforms on objects that lie anywhere (Table 1)"),
     "predictors": ("engines.evaluation.predictors", "accuracy of the attribute predictor"),
@@ -36,13 +38,19 @@ TABLE = {
 }
 
 
+_REPORTS = Path("runs", "reports")
+
+
 def add_arguments(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
     add_pack_option(parser)
-    parser.add_argument("--out", required=True, metavar="DIR", help="folder for table.csv, report.md and pictures")
+    where = f"folder for table.csv, report.md and pictures (default: {_REPORTS}/WHAT-PACK)"
+    parser.add_argument("--out", default=None, metavar="DIR", help=where)
     add_chosen_arguments(parser, words, TABLE)
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    if arguments.out is None and arguments.what != "card":
+        arguments.out = _REPORTS / f"{arguments.what}-{arguments.pack}"
     result = arguments.run_what(arguments)
     left = f", of what is there: {result['left']} runs are left, the same command goes on" if result.get("left") else ""
     print(f"report in {arguments.out}{left}")

@@ -100,7 +100,8 @@ def add_inversion_options(parser: argparse.ArgumentParser) -> None:
         "--face",
         type=_face,
         metavar="WHICH",
-        help="largest (default), 0, 1, ... from the largest on, or whole: the middle of the picture",
+        help="largest (default), 0, 1, ... from the largest on, or whole: the middle of the picture (the object, where the "
+        "pack finds one)",
     )
 
 

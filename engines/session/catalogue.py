@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from engines.editing.families import FAMILIES, offered_families
 from engines.packs.manifest import Manifest, list_manifests
+from engines.packs.records import Attribute
 from engines.packs.user_edits import fitting_edits
 
 __all__ = ["AttributeInfo", "ClassInfo", "FamilyInfo", "PackInfo", "SteeringInfo", "info_of", "list_packs"]
@@ -27,6 +28,8 @@ class AttributeInfo:
     """The strength at which most pictures change their answer."""
     own: bool = False
     """Whether a user trained it, and not the pack's makers: all families can be combined with it."""
+    ordered: bool = False
+    """Whether its strength counts levels, like a number of digits."""
 
 
 @dataclass(frozen=True)
@@ -106,10 +109,7 @@ def info_of(manifest: Manifest, user: str | None = None) -> PackInfo:
         title=manifest.title,
         resolution=manifest.resolution,
         latent_shape=(manifest.latent.layers, manifest.latent.dim),
-        attributes=tuple(
-            AttributeInfo(a.id, a.name, a.group, a.alpha_min, a.alpha_max, a.calibrated_alpha, own=a in own)
-            for a in (*manifest.attributes, *own)
-        ),
+        attributes=tuple(_attribute(a, own=a in own, ordered=a.id in manifest.ordered) for a in (*manifest.attributes, *own)),
         methods=tuple(manifest.methods),
         spaces=tuple(manifest.latent.spaces),
         faces=manifest.alignment.kind == "five-points",
@@ -121,6 +121,11 @@ def info_of(manifest: Manifest, user: str | None = None) -> PackInfo:
         finds_objects="box_detector" in manifest.components,
         steering=_steering(manifest),
     )
+
+
+def _attribute(entry: Attribute, *, own: bool, ordered: bool) -> AttributeInfo:
+    span = (entry.alpha_min, entry.alpha_max, entry.calibrated_alpha)
+    return AttributeInfo(entry.id, entry.name, entry.group, *span, own=own, ordered=ordered)
 
 
 def _steering(manifest: Manifest) -> SteeringInfo | None:

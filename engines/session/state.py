@@ -55,6 +55,8 @@ class EditState:
     """Edits made after `alphas`, one after the other in this order; without zeros, each with its family."""
     object_edit: ObjectEdit = _AS_IT_IS
     """What is changed of the object as a whole; in part before `alphas`, in part after all."""
+    as_needed: bool = False
+    """Whether edits go only as far as the unedited picture calls for: :mod:`engines.session.need`."""
 
     def __post_init__(self) -> None:
         pairs = [(str(name), _strength(name, alpha)) for name, alpha in self.alphas]
@@ -66,13 +68,14 @@ class EditState:
         object.__setattr__(self, "steps", tuple(named))
         if not self.alphas:
             object.__setattr__(self, "family", DEFAULT_FAMILY)
+        object.__setattr__(self, "as_needed", bool(self.as_needed and (self.alphas or self.steps)))
 
     @property
     def edited(self) -> bool:
         return bool(self.alphas or self.steps or self.object_edit.edited)
 
     def canonical(self) -> dict[str, Any]:
-        """JSON of the state, the same for equal states; family, steps and object only where they are not the usual ones."""
+        """JSON of the state, the same for equal states; what was added to it later only where it is not the usual."""
         facts = {
             "pack": self.pack_id,
             "inversion": self.inversion_id,
@@ -86,6 +89,8 @@ class EditState:
             facts["steps"] = [dataclasses.asdict(step) for step in self.steps]
         if self.object_edit.edited:
             facts["object"] = self.object_edit.canonical()
+        if self.as_needed:
+            facts["as_needed"] = True
         return facts
 
 

@@ -194,6 +194,30 @@ def _edit(*words: str | Path) -> dict:
     return _json(done)
 
 
+def test_what_an_edit_could_not_do_is_told(tiny_pack, pictures, tmp_path):
+    words = (pictures[0], "--pack", "tiny", "--method", "encoder", "--mask", "1,1,9,9", "--set", "Male=1")
+    done = _command("edit", *words, "--out", tmp_path / "x.png")
+    assert done.returncode == 0 and "warning: The method encoder has no use for mask; " in done.stdout
+
+
+def test_an_edit_as_needed_takes_nothing_away_that_is_not_there(tiny_pack, pictures, tmp_path):
+    words = (pictures[0], "--pack", "tiny", "--method", "encoder")
+    seen = _edit(*words, "--set", "Male=0", "--out", tmp_path / "as-it-is.png")["before"]
+    asked = (*words, "--set", f"{min(seen, key=seen.get)}=-1")
+    full = _edit(*asked, "--out", tmp_path / "full.png")
+    fitting = _edit(*asked, "--as-needed", "--out", tmp_path / "fitting.png")
+    assert (full["as_needed"], fitting["as_needed"]) == (False, True)
+    as_it_is, plain, needed = (np.asarray(Image.open(tmp_path / f"{n}.png"), int) for n in ("as-it-is", "full", "fitting"))
+    assert np.abs(needed - as_it_is).mean() < np.abs(plain - as_it_is).mean()
+
+
+def test_a_report_without_a_folder_goes_where_trials_go(tiny_pack, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = _command("evaluate", "photos", "--pack", "tiny", "--edits", "Smiling=1", "--method", "encoder")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "runs" / "reports" / "photos-tiny" / "report.md").is_file()
+
+
 def test_edit_adds_and_removes(tiny_pack, pictures, tmp_path):
     out = tmp_path / "edited.png"
     for attribute, alpha in (("Smiling", 1.0), ("Smiling", -1.0)):

@@ -110,6 +110,19 @@ def test_threads_share_a_detector_and_get_the_same_answer(detector, astronaut):
     assert all(np.array_equal(points, expected) for points in answers)
 
 
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_a_picture_on_its_side_or_head_is_turned_upright(detector, astronaut, quarters):
+    """On one of its sides a face is found that is none; upright it is surer."""
+    lying = np.ascontiguousarray(np.rot90(astronaut, quarters))
+    assert np.array_equal(detector.turned(lying, detector.detect(lying)), astronaut)
+
+
+def test_a_picture_that_stands_well_or_shows_no_face_is_left_alone(detector, astronaut):
+    assert detector.turned(astronaut, detector.detect(astronaut)) is None
+    ramp = np.repeat(np.linspace(0, 255, 300).astype(np.uint8)[None, :, None], 200, axis=0).repeat(3, axis=2)
+    assert detector.turned(ramp, []) is None
+
+
 def test_wrong_pictures_are_programming_errors(detector):
     with pytest.raises(ValueError, match="uint8"):
         detector.detect(np.zeros((8, 8), np.uint8))

@@ -59,6 +59,18 @@ def test_detail_is_the_default_and_poisson_where_there_is_a_transform(tiny_pack,
         api.export(tiny_pack, perfect, frame, photo, blend="sharp")
 
 
+@pytest.mark.parametrize("blend", ["detail", "poisson"])
+def test_a_photo_in_black_and_white_stays_so(tiny_pack, photo, blend):
+    grey = dataclasses.replace(photo, pixels=np.repeat(photo.pixels[..., :1], 3, axis=2))
+    inversion = api.finish(api.invert(tiny_pack, grey, method="encoder", face=None))
+    frame = api.render(tiny_pack, inversion, {"Male": 2.0})
+    assert np.ptp(frame.image.astype(int) - inversion.reconstruction, axis=2).max() > 2, "the generator paints in colour"
+    pasted = api.export(tiny_pack, inversion, frame, grey, blend=blend)
+    assert np.ptp(pasted, axis=2).max() == 0 and not np.array_equal(pasted, grey.pixels)
+    region = pasted_region(200, 300, Alignment.from_json(inversion.alignment))
+    assert np.array_equal(pasted[~region], grey.pixels[~region])
+
+
 def _with_regions(pack, **grids: tuple[str, ...]):
     """The pack, some of whose attributes show in a known part of the frame only."""
     regional = copy.copy(pack)

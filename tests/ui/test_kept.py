@@ -49,7 +49,7 @@ def test_a_cancelled_tuning_is_not_kept(editor: Editor, upload):
     for message in run_job(editor, "tab", order):
         if message.get("share"):
             editor.sessions.find("tab").cancel.cancel()
-    assert texts.STOPPED_EARLY in message["result"]["warnings"]
+    assert {"kind": "warning", "text": texts.STOPPED_EARLY} in message["notices"]
     assert not message["result"]["kept"]
 
 

@@ -118,7 +118,7 @@ def test_a_made_up_person_has_no_photo_to_show(editor: Editor, person: dict[str,
 
 
 def test_an_unedited_download_is_the_photo_bit_for_bit(editor: Editor, opened: dict[str, Any]):
-    answer = download(editor, ["tab", ask(opened, "crop")])
+    answer = download(editor, ["tab", ask(opened, "photo")])
     found = editor.downloads.find(answer["url"].removeprefix("download/"))
     assert answer["name"] == found.name == "me-edited.png"
     assert np.array_equal(np.asarray(Image.open(found.path)), pictures.face())
@@ -131,6 +131,17 @@ def test_an_edited_download_is_the_export_of_the_state(editor: Editor, opened: d
     found = editor.downloads.find(answer["url"].removeprefix("download/"))
     expected = api.export(editor.pack, session.inversion, frame, session.picture)
     assert np.array_equal(np.asarray(Image.open(found.path)), expected)
+
+
+def test_a_download_in_the_crop_view_is_the_edited_crop_as_painted(editor: Editor, opened: dict[str, Any]):
+    wanted = ask(opened, "crop", Beard=1.5)
+    answer = download(editor, ["tab", wanted])
+    found = editor.downloads.find(answer["url"].removeprefix("download/"))
+    assert answer["name"] == found.name == "me-face.png"
+    assert np.array_equal(np.asarray(Image.open(found.path)), pixels_of(live(editor, ["tab", wanted])["src"]))
+    assert opened["side"] == Image.open(found.path).width
+    assert "face alone" in opened["saves"]["crop"]
+    assert "whole photo" in opened["saves"]["photo"]
 
 
 def test_a_made_up_person_downloads_as_the_crop(editor: Editor, person: dict[str, Any]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from tests.ui.driver import (
     RESULT,
     attribute_id,
     download,
+    facts,
     open_picture,
     painted,
     readings,
@@ -72,6 +74,35 @@ def test_a_made_up_person_downloads_exactly_as_painted(page: Any):
     assert np.array_equal(saved, painted(page))
 
 
+def test_edits_go_as_far_as_the_picture_calls_for_unless_the_user_wants_all(page: Any):
+    """Something that the person surely has not is taken away, and something that it surely has is added."""
+    surprise(page)
+    settle(page)
+    plain = painted(page)
+    rows = page.locator(".attribute[data-attribute]")
+    said = [float(text.removesuffix(" %")) for text in rows.locator(".was").all_inner_texts()]
+    lacking, present = said.index(min(said)), said.index(max(said))
+    assert said[lacking] < 20 and said[present] > 80
+
+    rows.nth(lacking).get_by_role("slider").fill("-1")
+    settle(page)
+    assert shown(page)["as_needed"] is True
+    as_needed = np.abs(painted(page).astype(int) - plain).mean()
+    assert rows.nth(lacking).locator("em").inner_text() == "already" and rows.nth(lacking).locator("em").is_visible()
+    page.get_by_label("Only as far as needed").uncheck()
+    settle(page)
+    assert "as_needed" not in shown(page)
+    assert np.abs(painted(page).astype(int) - plain).mean() > 3 * as_needed
+    assert not rows.nth(lacking).get_by_text("already").is_visible()
+
+    page.get_by_label("Only as far as needed").check()
+    rows.nth(lacking).get_by_role("slider").fill("0")
+    rows.nth(present).get_by_role("slider").fill("1")
+    settle(page)
+    assert rows.nth(present).locator("em").inner_text() == "already"
+    assert download(page)[1].tobytes() == painted(page).tobytes()
+
+
 def test_the_crop_and_the_whole_photo_are_two_views_of_one_edit(page: Any, photo: Path):
     open_picture(page, photo)
     settle(page)
@@ -113,6 +144,73 @@ def test_one_of_several_faces_is_chosen_by_its_number(page: Any):
     page.wait_for_function(f"() => document.querySelector('{RESULT}').getAttribute('aria-busy') === 'true'")
     settle(page)
     assert shown(page)["inversion"] != first
+
+
+def finish(page: Any, act: Callable[[], None]) -> None:
+    """Does what orders a job, and waits for the job's end."""
+    revision = page.evaluate("window.lwe.state.revision")
+    act()
+    page.wait_for_function(f"() => window.lwe.state.revision > {revision} && window.lwe.state.phase === 'ready'")
+    settle(page)
+
+
+def choose_face(page: Any, number: int) -> None:
+    finish(page, page.get_by_text(f"Face {number}", exact=True).click)
+
+
+def test_coming_back_to_a_face_finds_its_edits(page: Any):
+    open_picture(page, pictures.png(pictures.several_faces()))
+    settle(page)
+    slider(page).fill("0.6")
+    page.get_by_label("Blend").select_option("poisson")
+    settle(page)
+    first = shown(page)
+    choose_face(page, 2)
+    assert shown(page)["alphas"] == {}
+    slider(page).fill("-0.4")
+    settle(page)
+    second = shown(page)
+    choose_face(page, 1)
+    assert shown(page) == first
+    assert float(slider(page).input_value()) == 0.6
+    choose_face(page, 2)
+    assert shown(page) == second
+    # The same picture opened again is another one.
+    finish(page, lambda: open_picture(page, pictures.png(pictures.several_faces())))
+    assert shown(page)["alphas"] == {}
+    choose_face(page, 2)
+    assert shown(page)["alphas"] == {}
+
+
+def test_a_made_up_person_leaves_the_photos_edits_alone(page: Any, photo: Path):
+    open_picture(page, photo)
+    settle(page)
+    slider(page).fill("0.6")
+    settle(page)
+    edited = shown(page)
+    surprise(page)
+    assert shown(page)["alphas"] == {}
+    slider(page).fill("-0.4")
+    settle(page)
+    finish(page, page.get_by_role("button", name="Invert", exact=True).click)
+    assert shown(page) == edited
+
+
+def test_download_saves_what_is_shown_and_says_so(page: Any, photo: Path):
+    open_picture(page, photo)
+    settle(page)
+    slider(page).fill("0.5")
+    settle(page)
+    button = page.get_by_role("button", name="Download")
+    assert "whole photo" in button.get_attribute("title")
+    assert "512 × 512 PNG" in facts(page)
+    page.get_by_text("Face only").click()
+    settle(page)
+    assert "alone" in button.get_attribute("title")
+    name, saved = download(page)
+    assert name == "astronaut-face.png"
+    assert np.array_equal(saved, painted(page))
+    assert f"{saved.shape[1]} × {saved.shape[0]} PNG" in facts(page)
 
 
 def test_without_a_face_the_whole_picture_is_offered(page: Any):

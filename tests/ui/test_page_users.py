@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,107 @@ def test_a_bad_file_leaves_the_edits_as_they_were(page: Any):
     settle(page)
     assert shown(page) == edited
     assert float(slider(page).input_value()) == 0.6
+
+
+def test_dismissed_warnings_do_not_come_back_for_a_bad_file(page: Any):
+    open_picture(page, pictures.png(pictures.without_face()))
+    page.get_by_role("button", name="Use the whole picture").click()
+    settle(page)
+    # A colour ramp is nothing that the pack was trained on.
+    warned = page.get_by_role("alert").filter(has_text="reconstruction is poor")
+    warned.wait_for()
+    while page.get_by_role("button", name="Dismiss").count():
+        page.get_by_role("button", name="Dismiss").first.click()
+    open_picture(page, b"no picture", "letter.png")
+    page.get_by_role("alert").wait_for()
+    page.wait_for_function("() => window.lwe.state.phase === 'ready'")
+    assert warned.count() == 0
+    assert page.get_by_role("alert").count() == 1
+
+
+def test_a_poor_reconstruction_offers_another_method_by_a_button(page: Any):
+    open_picture(page, pictures.png(pictures.without_face()))
+    page.get_by_role("button", name="Use the whole picture").click()
+    way_out = page.get_by_role("button", name="Use Encoder + refine")
+    way_out.wait_for()
+    with page.expect_request(lambda request: "/queue/join" in request.url) as waiting:
+        way_out.click()
+    order = waiting.value.post_data_json["event_data"]
+    assert (order["kind"], order["method"]) == ("invert", "encoder-refine")
+    assert page.get_by_label("Inversion method").input_value() == "encoder-refine"
+    page.wait_for_function("() => window.lwe.state.phase === 'ready'")
+
+
+@pytest.fixture
+def queue_held(new_page: Callable[..., Any], photo: Path) -> Iterator[Callable[[], None]]:
+    """Another user's long inversion, so that pictures opened now wait; to be called before the first of them."""
+    other = new_page()
+
+    def hold() -> None:
+        choose_method(other, "adam", "300")
+        open_picture(other, photo)
+        other.wait_for_function("() => window.lwe.state.job?.preview")
+
+    yield hold
+    other.evaluate("window.lwe.call('cancel', null)")
+    other.wait_for_function("() => window.lwe.state.phase !== 'working'")
+
+
+def wait_in_queue(page: Any, faces: int) -> None:
+    page.wait_for_function(
+        f"() => window.lwe.state.picture?.faces.length === {faces} && /Waiting/.test(window.lwe.state.job?.text)"
+    )
+
+
+def cancel(page: Any) -> None:
+    page.get_by_role("button", name="Cancel").click()
+    page.wait_for_function("() => window.lwe.state.phase !== 'working'")
+    settle(page)
+
+
+def test_cancelling_another_picture_gives_back_the_picture_its_edits_and_its_blend(
+    page: Any, photo: Path, queue_held: Callable[[], None]
+):
+    open_picture(page, photo)
+    settle(page)
+    slider(page).fill("0.6")
+    page.get_by_label("Blend").select_option("mixed")
+    settle(page)
+    edited, pixels = shown(page), painted(page)
+    queue_held()
+    for moved in (False, True):
+        open_picture(page, pictures.png(pictures.several_faces()), "us.png")
+        wait_in_queue(page, 2)
+        assert float(slider(page).input_value()) == 0
+        if moved:
+            # Of the other picture, the other face, and with a slider that is for it.
+            page.get_by_text("Face 2").click()
+            wait_in_queue(page, 2)
+            slider(page).fill("-0.5")
+        cancel(page)
+        assert page.evaluate("window.lwe.state.phase") == "ready"
+        assert shown(page) == edited
+        assert float(slider(page).input_value()) == 0.6
+        assert page.get_by_label("Blend").input_value() == "mixed"
+        assert "astronaut.png" in page.locator("figcaption").inner_text()
+        assert page.locator(".face-box").count() == 1
+        assert np.array_equal(painted(page), pixels)
+
+
+def test_cancelling_a_picture_beside_someone_made_up_gives_back_the_person(
+    page: Any, photo: Path, queue_held: Callable[[], None]
+):
+    surprise(page)
+    slider(page).fill("0.6")
+    settle(page)
+    edited = shown(page)
+    queue_held()
+    open_picture(page, photo)
+    wait_in_queue(page, 1)
+    cancel(page)
+    assert shown(page) == edited
+    assert not page.locator("figcaption").is_visible()
+    assert not page.get_by_text("Whole picture", exact=True).is_visible()
 
 
 def test_an_example_is_opened_by_one_press(page: Any):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from editor_app.sessions import Session, Sessions
+from editor_app.sessions import Opened, Session, Sessions
 from engines.api import Picture
 
 
@@ -19,8 +20,8 @@ class Clock:
         return self.now_sec
 
 
-def picture(bytes_: int) -> Picture:
-    return Picture(np.zeros((1, bytes_ // 3, 3), np.uint8), "grey")
+def opened(bytes_: int) -> Opened:
+    return Opened(Picture(np.zeros((1, bytes_ // 3, 3), np.uint8), "grey"))
 
 
 def test_a_tab_finds_its_own_record_only():
@@ -66,8 +67,8 @@ def test_an_idle_tab_is_forgotten():
 
 def test_pictures_together_stay_within_their_bytes():
     sessions = Sessions(max_bytes=1000)
-    sessions.open("large").picture = picture(900)
-    sessions.open("small").picture = picture(300)
+    sessions.open("large").opened = opened(900)
+    sessions.open("small").opened = opened(300)
     sessions.open("small")
     assert sessions.find("large") is None
     assert sessions.find("small") is not None
@@ -76,10 +77,39 @@ def test_pictures_together_stay_within_their_bytes():
 def test_a_tuned_generator_counts_like_a_picture():
     sessions = Sessions(max_bytes=1000)
     sessions.open("tuned").inversion = SimpleNamespace(weight_differences={"weight": np.zeros(900, np.int8)})
-    sessions.open("other").picture = picture(300)
+    sessions.open("other").opened = opened(300)
     sessions.open("other")
     assert sessions.find("tuned") is None
     assert sessions.find("other") is not None
+
+
+def test_a_picture_that_is_coming_counts_beside_the_open_one_and_once_where_it_is_the_same():
+    session = Session(opened=opened(900))
+    session.coming = dataclasses.replace(session.opened, region="whole")
+    assert session.held_bytes == 900
+    session.coming = opened(600)
+    assert session.held_bytes == 1500
+    session.give_up()
+    assert session.held_bytes == 900
+
+
+def test_what_is_coming_takes_the_place_of_what_is_open_or_goes_without_a_trace():
+    first, second = opened(300), opened(600)
+    session = Session(coming=first)
+    session.take(inversion := SimpleNamespace(weight_differences={}))
+    session.coming = second
+    assert (session.picture, session.in_hand) == (first.picture, second)
+    session.give_up()
+    assert (session.opened, session.inversion, session.in_hand) == (first, inversion, first)
+    session.coming = second
+    session.take(None)
+    assert (session.opened, session.inversion, session.coming) == (second, None, None)
+
+
+def test_where_nothing_was_open_a_picture_that_came_to_nothing_stays():
+    session = Session(coming=(picture := opened(300)))
+    session.give_up()
+    assert (session.opened, session.coming) == (picture, None)
 
 
 def test_dropping_a_tab_ends_its_job():

@@ -19,6 +19,7 @@ window.lwe.mountAttributes = (element) => {
     was: row.querySelector(".was"),
     now: row.querySelector(".now"),
     meter: row.querySelector(".meter"),
+    verdict: row.querySelector(".reading em"),
     name: row.querySelector("label").textContent,
   });
   let rows = [...element.querySelectorAll("[data-attribute]")].map((row) => parts(row));
@@ -91,6 +92,9 @@ window.lwe.mountAttributes = (element) => {
     lwe.setFamily(family.selectedIndex ? family.value : null, [...editable(), ...rows.filter((row) => row.own).map((row) => row.id)]);
   });
 
+  // Missing where every attribute counts levels.
+  part("as-needed")?.addEventListener("change", ({ target }) => lwe.setAsNeeded(target.checked));
+
   lwe.on("edits", () => {
     rows.forEach(drawSlider);
     part("reset-all").disabled = !lwe.edited();
@@ -100,7 +104,7 @@ window.lwe.mountAttributes = (element) => {
     element.firstElementChild.classList.remove("read");
     for (const { row, was, now } of rows) {
       was.textContent = now.textContent = "–";
-      row.classList.remove("changed", "shifted");
+      row.classList.remove("changed", "shifted", "already");
     }
     showIdentity(null);
     part("changes").textContent = "nothing yet";
@@ -121,7 +125,7 @@ window.lwe.mountAttributes = (element) => {
   lwe.on("painted", ({ attributes, identity: share }) => {
     const changed = [];
     element.firstElementChild.classList.add("read");
-    for (const { id, row, was, now, meter, name } of rows) {
+    for (const { id, own, row, was, now, meter, name, verdict } of rows) {
       if (!attributes[id]) continue;     // trained since the picture was painted
       const [before, after, flipped, levelBefore, levelAfter] = attributes[id];
       was.textContent = levelBefore ?? percent(before);
@@ -130,6 +134,11 @@ window.lwe.mountAttributes = (element) => {
       meter.style.setProperty("--now", after);
       row.classList.toggle("changed", flipped);
       row.classList.toggle("shifted", !flipped && Math.abs(after - before) >= 0.1);
+      // The slider asks for what the picture shows as it is.
+      const strength = lwe.state.asNeeded && !own && levelBefore === undefined ? lwe.state.edits[id] || 0 : 0;
+      const already = !flipped && (strength > 0 ? before > 0.75 : strength < 0 && before < 0.25);
+      row.classList.toggle("already", already);
+      verdict.textContent = already ? "already" : "changed";
       if (flipped) changed.push(name);
     }
     showIdentity(share);

@@ -7,12 +7,13 @@ window.lwe = window.lwe || (() => {
   const state = {
     revision: 0,      // number of the newest order; messages of older ones are dropped
     phase: "empty",
-    picture: null,    // {src, width, height, faces, region}
+    picture: null,    // {opening, src, width, height, faces, region}
     job: null,        // {text, share, preview}
     result: null,     // {inversion, photo, ...}
     edits: {},        // attribute -> strength, zeros left out
     object: {},       // what becomes of the object as a whole: class, class_alpha, shift, zoom, truncation; what stays is left out
     family: null,     // by which edit family; null is the pack's usual one
+    asNeeded: true,   // edits go only as far as the picture calls for
     view: "photo",
     blend: null,      // how an edit goes back into the photo; null is the result's usual way
     resting: true,    // no slider has moved just now
@@ -22,7 +23,10 @@ window.lwe = window.lwe || (() => {
   const REST_MS = 200;
   const QUICK_BLEND = "detail";
   const NO_ANSWER = "The editor does not answer. Is it still running? Try again.";
-  let before = {};          // inversion and edits when the current job was ordered
+  const AS_IT_IS = { edits: {}, object: {}, blend: null };
+  const kept = new Map();   // subject -> {edits, object, blend} as they were left; only of the open picture
+  let subject = "";         // what the edits are of: a face or all of a picture, or someone made up
+  let settled = null;       // the picture when the last job ended
   let heard = 0;            // when the job last said something
   const told = new Set();   // notices of the current order that were shown already
   let rest = 0;             // timer until the sliders rest
@@ -52,18 +56,33 @@ window.lwe = window.lwe || (() => {
     }
   }
 
-  const notify = (kind, text) => emit("notice", { kind, text });
+  // method: the way out of what is said, offered as a button.
+  const notify = (kind, text, method) => emit("notice", { kind, text, method });
+
+  const partOf = (picture, region) => `${picture.opening} ${region}`;
+  const shownSubject = () => (state.result && !state.result.photo ? `made up ${state.result.inversion}`
+    : state.picture ? partOf(state.picture, state.picture.region) : "");
+
+  // From now on the edits are those of `next`, as they were left; `otherwise` where it has not been edited yet.
+  function turnTo(next, otherwise) {
+    if (next === subject) return;
+    subject = next;
+    const left = kept.get(next) || otherwise;
+    state.blend = left.blend;
+    if (left.edits !== state.edits || left.object !== state.object) setEdits(left.edits, left.object);
+  }
+
+  const current = () => ({ edits: state.edits, object: state.object, blend: state.blend });
 
   // Starts a job. The page looks busy at once, before the server has heard of it.
   function order(kind, facts = {}) {
     if (!bridge) return;
-    const another = kind !== "invert" || (facts.region !== undefined && facts.region !== state.picture?.region);
-    before = { inversion: state.result?.inversion, edits: state.edits, object: state.object };
+    kept.set(subject, current());
     state.revision += 1;
     state.phase = "working";
     state.job = { text: "Starting" };
-    if (kind !== "invert") state.blend = null;
-    if (another) setEdits({}, {});
+    if (kind !== "invert") turnTo(`order ${state.revision}`, AS_IT_IS);
+    else if (state.picture) turnTo(partOf(state.picture, facts.region ?? state.picture.region), { ...AS_IT_IS, blend: state.blend });
     heard = Date.now();
     told.clear();
     emit("clear-notices");
@@ -74,20 +93,25 @@ window.lwe = window.lwe || (() => {
   function receive(message) {
     if (!message || message.revision !== state.revision || state.phase !== "working") return;
     heard = Date.now();
-    if (message.picture) state.picture = message.picture;
+    if (message.picture !== undefined) state.picture = message.picture;
     state.job = message.phase === "working" ? message : null;
     if (message.phase === "ready") state.result = message.result;
     if (message.phase === "choose" || message.phase === "failed") state.result = null;
     state.phase = message.phase === "failed" ? "empty" : message.phase;
-    // An order that came to nothing gives the edits back.
-    const same = message.phase === "ready" && message.result.inversion === before.inversion;
-    if (same && !edited()) setEdits(before.edits, before.object);
-    for (const notice of message.notices || []) {
-      if (!told.has(notice.text)) notify(notice.kind, notice.text);
-      told.add(notice.text);
+    if (state.phase !== "working") settle();
+    for (const { kind, text, method } of message.notices || []) {
+      if (!told.has(text)) notify(kind, text, method);
+      told.add(text);
     }
-    for (const text of message.result?.warnings || []) notify("warning", text);
     emit("change");
+  }
+
+  // A job has ended. Sliders that were moved meanwhile are edits of what it brought; an order that came to nothing gives the
+  // edits back. What is open no more is forgotten here as well.
+  function settle() {
+    settled = state.picture;
+    turnTo(shownSubject(), subject === `order ${state.revision}` ? current() : AS_IT_IS);
+    for (const key of kept.keys()) if (!settled || !key.startsWith(partOf(settled, ""))) kept.delete(key);
   }
 
   // A job whose server is gone would stay "working" for ever.
@@ -99,7 +123,9 @@ window.lwe = window.lwe || (() => {
     heard = Date.now();
     if (answer?.revision === revision) return;
     state.phase = state.result ? "ready" : "empty";
+    state.picture = settled;
     state.job = null;
+    settle();
     notify("error", NO_ANSWER);
     emit("change");
   }
@@ -117,11 +143,32 @@ window.lwe = window.lwe || (() => {
   const setObject = (object) => setEdits(state.edits, object);
   const edited = () => Object.keys(state.edits).length + Object.keys(state.object).length > 0;
 
+  // Also where another face was edited.
+  function dropEdits(isGone) {
+    const without = (edits) => Object.fromEntries(Object.entries(edits).filter(([id]) => !isGone(id)));
+    for (const [key, left] of kept) kept.set(key, { ...left, edits: without(left.edits) });
+    setEdits(without(state.edits));
+  }
+
+  // Attributes that users trained may be removed meanwhile.
+  let own = [];
+  on("own", (edits) => {
+    const ids = edits.map(({ id }) => id);
+    const gone = own.filter((id) => !ids.includes(id));
+    own = ids;
+    if (gone.length) dropEdits((id) => gone.includes(id));
+  });
+
   // What the family cannot edit goes back to 0.
   function setFamily(family, attributes) {
     state.family = family;
-    setEdits(Object.fromEntries(Object.entries(state.edits).filter(([id]) => attributes.includes(id))));
+    dropEdits((id) => !attributes.includes(id));
     emit("change");
+  }
+
+  function setAsNeeded(asNeeded) {
+    state.asNeeded = asNeeded;
+    setEdits(state.edits);
   }
 
   function setView(view) {
@@ -143,6 +190,7 @@ window.lwe = window.lwe || (() => {
       inversion: state.result.inversion,
       alphas: { ...state.edits },
       ...(state.family ? { family: state.family } : {}),
+      ...(state.asNeeded ? { as_needed: true } : {}),
       ...(Object.keys(state.object).length ? { object: { ...state.object } } : {}),
     };
     return state.result.photo && state.view === "photo" ? { ...wish, view: "photo", blend: blend() } : { ...wish, view: "crop" };
@@ -162,7 +210,7 @@ window.lwe = window.lwe || (() => {
   // Used by every panel: the element of that name inside it.
   const part = (element, name) => element.querySelector(`[data-part="${name}"]`);
 
-  return { state, on, emit, call, notify, order, receive, setEdits, setObject, edited, setFamily, setView, setBlend, blend, goal, wanted,
+  return { state, on, emit, call, notify, order, receive, setEdits, setObject, edited, setFamily, setAsNeeded, setView, setBlend, blend, goal, wanted,
            connect, part, NO_ANSWER, QUICK_BLEND,
            upload: (file) => bridge.upload(file) };
 })();

@@ -10,7 +10,7 @@ window.lwe.mountResult = (element, trigger, props, server, upload, watch) => {
 
   // ---- notices ----
   lwe.on("clear-notices", () => part("notices").replaceChildren());
-  lwe.on("notice", ({ kind, text }) => {
+  lwe.on("notice", ({ kind, text, method }) => {
     const notice = Object.assign(document.createElement("div"), { className: `notice ${kind}` });
     notice.setAttribute("role", "alert");
     const close = Object.assign(document.createElement("button"), { type: "button", className: "close" });
@@ -18,9 +18,17 @@ window.lwe.mountResult = (element, trigger, props, server, upload, watch) => {
     close.addEventListener("click", () => notice.remove());
     const body = Object.assign(document.createElement("p"), { textContent: text });
     for (const old of part("notices").children) if (old.querySelector("p").textContent === text) old.remove();
-    notice.append(body, close);
+    const said = document.createElement("div");
+    said.append(body, ...(method ? [wayOut(method)] : []));
+    notice.append(said, close);
     part("notices").append(notice);
   });
+
+  function wayOut(method) {
+    const button = Object.assign(document.createElement("button"), { type: "button", textContent: `Use ${lwe.methodName(method)}` });
+    button.addEventListener("click", () => lwe.emit("use-method", method));
+    return button;
+  }
 
   // ---- before ----
   const before = part("before");
@@ -90,15 +98,16 @@ window.lwe.mountResult = (element, trigger, props, server, upload, watch) => {
     bar.setAttribute("aria-valuetext", job.text);
   }
 
-  function describe(result) {
+  function describe(result, view) {
     if (!result) return "";
     if (!result.photo) return `Made-up ${result.sampled} ${result.seed} · ${result.width} × ${result.height} PNG`;
+    const [width, height] = view === "photo" ? [result.width, result.height] : [result.side, result.side];
     return [
       result.from_store ? `${result.method}, kept from an earlier visit` : `${result.method} · ${result.seconds.toFixed(1)} s`,
       `MSE ${result.mse.toPrecision(2)}`,
       result.distance,
       ...(result.evaluations ? [result.evaluations === 1 ? "1 evaluation" : `${result.evaluations.toLocaleString("en")} evaluations`] : []),
-      `${result.width} × ${result.height} PNG`,
+      `${width} × ${height} PNG`,
     ].join(" · ");
   }
 
@@ -122,7 +131,8 @@ window.lwe.mountResult = (element, trigger, props, server, upload, watch) => {
     if (result?.photo) part("blend").value = lwe.blend();
     part("blend-hint").hidden = lwe.blend() === lwe.QUICK_BLEND;
     for (const name of ["compare", "download"]) part(name).disabled = phase !== "ready";
-    part("facts").textContent = phase === "ready" ? describe(result) : "";
+    part("facts").textContent = phase === "ready" ? describe(result, view) : "";
+    part("download").title = phase === "ready" ? result.saves[result.photo ? view : "crop"] : "";
     part("status").textContent = { working: "Working", ready: "Ready to edit", choose: "Waiting for your choice" }[phase] || "";
     drawJob(job);
     if (phase !== "ready") hold(false);
@@ -135,7 +145,10 @@ window.lwe.mountResult = (element, trigger, props, server, upload, watch) => {
     seen = lwe.state.revision;
     const { top, bottom } = part("stage").getBoundingClientRect();
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    if (top < 0 || bottom > innerHeight + 40) element.scrollIntoView({ behavior: calm ? "auto" : "smooth", block: "start" });
+    if (top >= 0 && bottom <= innerHeight + 40) return;
+    // In small windows only the stage has a box, and nothing else could be scrolled to.
+    const shown = [element.firstElementChild, part("stage")].find((each) => each.getClientRects().length);
+    shown.scrollIntoView({ behavior: calm ? "auto" : "smooth", block: "start" });
   });
   lwe.on("painted", () => {
     draw();

@@ -63,6 +63,13 @@ window.lwe.mountSource = (element, config) => {
     lwe.order("surprise", { seed, ...(chosen ? { class: chosen } : {}) });
   });
   method.addEventListener("change", () => { part("method-hint").textContent = method.selectedOptions[0].dataset.hint; });
+  lwe.methodName = (id) => [...method.options].find((option) => option.value === id)?.textContent || id;
+  // A notice offers a method that comes closer.
+  lwe.on("use-method", (wanted) => {
+    method.value = wanted;
+    method.dispatchEvent(new Event("change"));
+    part("invert").click();
+  });
 
   // ---- what is kept ----
   part("kept").addEventListener("toggle", async () => {
@@ -98,11 +105,11 @@ window.lwe.mountSource = (element, config) => {
     return box;
   }
 
-  function drawFaces({ faces }) {
+  function drawFaces({ faces, object }) {
     const several = faces.length > 1;
     part("boxes").replaceChildren(...faces.map((face, index) => faceBox(face, index, several)));
     const chips = faces.map((_, index) => faceChip(several ? `Face ${index + 1}` : "Face", index));
-    part("chips").replaceChildren(...chips, faceChip("Whole picture", "whole"));
+    part("chips").replaceChildren(...chips, faceChip(object ? "Around the object" : "Whole picture", "whole"));
   }
 
   // The object of a picture without faces, and of which class it is.
@@ -121,8 +128,6 @@ window.lwe.mountSource = (element, config) => {
   function drawRegion({ region }) {
     for (const box of part("boxes").children) box.classList.toggle("selected", box.dataset.region === String(region));
     for (const radio of part("chips").querySelectorAll("input")) radio.checked = radio.dataset.region === String(region);
-    part("whole").hidden = region !== null;
-    part("chips").hidden = region === null;
   }
   part("whole").addEventListener("click", () => choose("whole"));
 
@@ -135,6 +140,8 @@ window.lwe.mountSource = (element, config) => {
     part("photo").hidden = !picture;
     part("kept-this").hidden = !(phase === "ready" && result?.kept);
     part("aside").hidden = !(picture && phase === "ready" && result && !result.photo);
+    part("whole").hidden = !picture || picture.region !== null;
+    part("chips").hidden = !picture || picture.region === null;
     if (!picture) return;
     const key = JSON.stringify([picture.src, picture.name, picture.faces, picture.object]);
     if (key !== drawn) {
