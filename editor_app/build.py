@@ -172,7 +172,8 @@ def _add_endpoints(editor: Editor) -> None:
             image: a picture file.
             pack: the id of a pack, see /packs.
             method: one of the pack's inversion methods.
-            seed: a whole number; the same seed gives the same result.
+            seed: a whole number; with a budget of steps or evaluations the same seed gives the same result, with seconds
+                (the methods' own default) the speed of the machine has a say.
             options: a JSON object; seconds, steps, evaluations (budgets), space (z, w or w+), encoder_start and class_search
                 (true or false), transform (none, spatial, colour or both), mask ("auto" or [x0, y0, x1, y1] in pixels),
                 outside_weight (0 to 1), pixel_loss (l1 or laplacian), global_loss (none, frozen, gan or both).
@@ -193,9 +194,11 @@ def _add_endpoints(editor: Editor) -> None:
             method: one of the pack's inversion methods.
             edits: a JSON object {attribute: strength}; positive adds, negative removes.
             paste_back: true for the whole photo with the edit in it, false for the face alone.
-            seed: a whole number; the same seed gives the same result.
-            options: a JSON object; blend (detail, poisson or mixed), family (an edit family), object (a JSON object with some
-                of class, class_alpha, shift, zoom, truncation) and the options of /invert.
+            seed: a whole number; with a budget of steps or evaluations the same seed gives the same result, with seconds
+                (the methods' own default) the speed of the machine has a say.
+            options: a JSON object; blend (detail, poisson or mixed), family (an edit family), as_needed (true: only as
+                far as the picture calls for, as in the page), object (a JSON object with some of class, class_alpha, shift,
+                zoom, truncation) and the options of /invert.
         Returns:
             The picture, and {before, after, identity_similarity, mse, seconds, warnings, ...}.
         """

@@ -221,7 +221,9 @@ def align(
     if coarse < SMALL_FACE_SHARE:
         px = round(side * coarse)
         what = "picture" if face is None else "face"
-        warnings = (f"The {what} is small: {px} pixels of it were enlarged to {side}. Take a larger or sharper one.",)
+        warnings = (
+            f"The {what} is small: {px} pixel{'s' if px > 1 else ''} a side, enlarged to {side}. Take a larger or sharper one.",
+        )
     if found is not None and around is None and found.agreement < SURE:
         warnings += ("No object was found for sure: draw a rectangle around it.",)
     height, width = picture.pixels.shape[:2]
@@ -629,7 +631,7 @@ def _aligned(
     if not isinstance(face, int) or isinstance(face, bool) or face < 0:
         raise OptionError(f"face={face!r}: expected largest, None for the whole picture, or a number from 0 on.")
     if face >= len(faces):
-        found = f"{len(faces)} faces, numbered from 0" if faces else "no face"
+        found = f"{len(faces)} face{'s' if len(faces) > 1 else ''}, numbered from 0" if faces else "no face"
         raise NoFaceError(f"{picture.name}: face {face} was asked for, but there is {found}.")
     return align(pack, picture, faces[face])
 

@@ -38,7 +38,9 @@ _ROW = """<div class="attribute" data-control="{id}">
 # Nearer to the mean code of a class the generator has learned nothing: of some classes that is no object any more.
 _LEAST_TRUNCATION = 0.5
 _HINT = "Truncation takes the object towards the average of its class."
-_STEERING_HINT = "Shift and zoom ask the generator to paint the object elsewhere or of another size, as far as it knows how."
+_STEERING_HINT = (
+    "Shift and zoom ask the generator to paint the object elsewhere or of another size, a little, as far as it knows how."
+)
 
 
 def objects_panel(info: PackInfo) -> gr.HTML:

@@ -105,7 +105,8 @@ def run(
     *,
     method: Method,
 ) -> Iterator[InversionProgress]:
-    """Searches until the budget ends, never more than one step beyond; without `seconds` the clock has no say in the result.
+    """Searches until the budget ends, never more than one step and its scoring beyond (in a population
+    search as many pictures as it has members, twice); without `seconds` the clock has no say in the result.
 
     Steps are gradient steps (``adam``; ``basin-cma`` and the search of the transform: of a whole population), iterations
     (``lbfgs``) or rounds (``cma``). Cancelling ends the work with the best so far and the warning "cancelled"; before the

@@ -47,7 +47,8 @@ class Inversion:
     reconstruction: np.ndarray
     """uint8 RGB [R, R, 3]: synthesis of `w_plus`, rounded."""
     mse: float
-    """Mean squared difference of `crop` and `reconstruction` in [-1, 1]."""
+    """Mean squared difference of `crop` and `reconstruction` in [-1, 1]: inside `mask`, and with a transform T where T^-1 of
+    the reconstruction covers the crop."""
     perceptual: float
     """Distance of the two by the perceptual network named in `perceptual_kind`."""
     perceptual_kind: str

@@ -88,6 +88,8 @@ window.lwe.mountAttributes = (element) => {
   const family = part("family"); // missing where the pack has only one
   const editable = () => family?.selectedOptions[0].dataset.attributes.split(" ");
   family?.addEventListener("change", () => {
+    // What a title tells only a mouse.
+    element.querySelector("#lwe-family-hint").textContent = `${family.selectedOptions[0].title}.`;
     // Users' own attributes are edited beside any family.
     lwe.setFamily(family.selectedIndex ? family.value : null, [...editable(), ...rows.filter((row) => row.own).map((row) => row.id)]);
   });
