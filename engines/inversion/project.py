@@ -29,7 +29,7 @@ from engines.inversion.preview import picture_of
 from engines.inversion.projection import Projection, transform_of
 from engines.inversion.result import CANCELLED, InversionProgress
 
-__all__ = ["ADAM", "BASIN_CMA", "CMA", "CMA_ADAM", "LBFGS", "SEARCHES", "Method", "run", "usual_space"]
+__all__ = ["ADAM", "BASIN_CMA", "CMA", "CMA_ADAM", "LBFGS", "SEARCHES", "Method", "run"]
 
 TRANSFORM_SHARE = 900 / (900 + 29 * 30 + 300)
 """What the search of the transform has of the budget: 30 rounds of 30 steps, as many as the latent's, before its last round."""
@@ -92,7 +92,7 @@ SEARCHES = (ADAM, LBFGS, CMA, CMA_ADAM, BASIN_CMA)
 """All rows."""
 
 
-def usual_space(models: InversionModels, method: Method) -> Space:
+def _usual_space(models: InversionModels, method: Method) -> Space:
     """Where classes are told apart it is z: there the class is a variable of its own, and can be changed afterwards."""
     return "z" if models.generator.config.class_count else method.space
 
@@ -114,7 +114,7 @@ def run(
     """
     cancel.raise_if_cancelled()
     budget = _budget(options, method)
-    projection = Projection(models, crop, options, options.space or usual_space(models, method))
+    projection = Projection(models, crop, options, options.space or _usual_space(models, method))
     best, run = Best(), _Run(projection, method, options, budget, cancel)
     start = projection.start(projection.first_phi, options.seed)
     budget.count(steps=0, evaluations=1)

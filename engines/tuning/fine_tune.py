@@ -2,7 +2,8 @@
 
     min over theta:  L(G_theta(w*), x) + lambda ||theta - theta_0||_2
 
-The codes w* are those of encoder-refine, which stays near what the encoder knows: there edit maps hold.
+The codes w* are those of encoder-refine, which stays near what the encoder knows: there edit maps hold. With a transform of the
+picture, codes and transform are those of method ``adam``.
 """
 
 from __future__ import annotations
