@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from editor_app.preview import Preview
-from engines.api import CancelToken, Face, Inversion, Pack, Picture, align, classes_of, pack_info
+from engines.api import AlignedPicture, CancelToken, Face, Inversion, Pack, Picture, align, classes_of, pack_info
 
 __all__ = ["Opened", "Seen", "Session", "Sessions"]
 
@@ -24,8 +24,8 @@ MAX_HASH_LENGTH = 64
 class Seen:
     """What a pack's networks see in an opened picture, before any inversion."""
 
-    box: tuple[float, float, float, float] | None
-    """The object (x0, y0, x1, y1) in pixels of the picture."""
+    aligned: AlignedPicture
+    """The picture as it is inverted where nothing else is drawn: looking for the object takes a while."""
     class_name: str | None
     """For people: of which class it most probably is."""
     probability: float
@@ -36,7 +36,12 @@ class Seen:
         classes = classes_of(pack, aligned)
         best = max(classes, key=classes.get, default=None)
         names = {row.id: row.name for row in pack_info(pack).classes}
-        return Seen(aligned.object_box, names.get(best), classes.get(best, 0.0))
+        return Seen(aligned, names.get(best), classes.get(best, 0.0))
+
+    @property
+    def box(self) -> tuple[float, float, float, float] | None:
+        """The object (x0, y0, x1, y1) in pixels of the picture."""
+        return self.aligned.object_box
 
 
 @dataclass(frozen=True, eq=False)

@@ -128,7 +128,8 @@ def _run_inversion(
     # Before the queue: nobody should wait to learn of a number that cannot be.
     pack = editor.pack
     drawn = None if options.get("mask") == "auto" else options.get("mask")
-    aligned = api.align(pack, opened.picture, face, drawn)
+    known = opened.seen is not None and face is None and drawn is None
+    aligned = opened.seen.aligned if known else api.align(pack, opened.picture, face, drawn)
     records = api.invert(pack, aligned, method=order.method, seed=order.seed, cancel=cancel, **options)
     with editor.turns.join() as turn:
         for ahead in turn.wait(cancel):

@@ -37,6 +37,7 @@ __all__ = [
     "chosen_attributes",
     "curves_from_d",
     "edit_jobs",
+    "edit_options",
     "inverted_codes",
     "inverted_sources",
     "render_truths",
@@ -98,6 +99,14 @@ def add_edit_arguments(parser: argparse.ArgumentParser, *, per_attribute: int) -
     add("--attributes", default=None, metavar="A,…", help="which attributes (default: all that have an edit)")
     add("--per-attribute", type=int, default=per_attribute, metavar="N", help="most pictures per attribute and direction")
     add("--processes", type=int, default=None, metavar="N", help="renderer processes (default: one a core)")
+
+
+def edit_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What :func:`add_edit_arguments` adds and figures depend on, for the report. Raises OptionError for what means nothing."""
+    if arguments.per_attribute < 1 or not arguments.alpha > 0:
+        raise OptionError("--per-attribute must be at least 1, and --alpha above 0.")
+    names = ("method", "alpha", "attributes", "per_attribute")
+    return {name.replace("_", "-"): getattr(arguments, name) for name in names}
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from engines.core.errors import OptionError
 from engines.editing.families import DEFAULT_FAMILY
 from engines.editing.family import DIRECTIONS
 from engines.evaluation.edit_verdicts import Edit, Sources, other_attributes
-from engines.evaluation.edits import add_edit_arguments, chosen_attributes, inverted_sources
+from engines.evaluation.edits import add_edit_arguments, chosen_attributes, edit_options, inverted_sources
 from engines.evaluation.judges import Judges
 from engines.evaluation.metrics import attribute_preservation, bootstrap_interval, target_change_of_each
 from engines.evaluation.report import flat
@@ -42,11 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Writes the report; returns {attribute: {direction: figures}} and `mean`, that over edits, with intervals over them."""
-    names = ("method", "alpha", "attributes", "per_attribute")
-    options = {name.replace("_", "-"): getattr(arguments, name) for name in names}
-    if arguments.per_attribute < 1 or not arguments.alpha > 0:
-        raise OptionError("--per-attribute must be at least 1, and --alpha above 0.")
-    setting = Setting.open(arguments, "evaluate needless", options)
+    setting = Setting.open(arguments, "evaluate needless", edit_options(arguments))
     judges = Judges(setting.pack)
     attributes = chosen_attributes(arguments.attributes, setting)
     sources = inverted_sources(setting, judges, n=arguments.n, method=arguments.method)

@@ -22,6 +22,7 @@ from engines.evaluation.edits import (
     add_edit_arguments,
     chosen_attributes,
     edit_jobs,
+    edit_options,
     inverted_sources,
     render_truths,
     truths_of,
@@ -56,11 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Writes the report; returns {attribute: figures} and `mean`, that over attributes, with intervals over them."""
-    names = ("method", "alpha", "attributes", "per_attribute")
-    options = {name.replace("_", "-"): getattr(arguments, name) for name in names}
-    if arguments.per_attribute < 1 or not arguments.alpha > 0:
-        raise OptionError("--per-attribute must be at least 1, and --alpha above 0.")
-    setting = Setting.open(arguments, "evaluate pasted", options)
+    setting = Setting.open(arguments, "evaluate pasted", edit_options(arguments))
     judges, regions = Judges(setting.pack), setting.pack.manifest.edit_regions
     if regions is None:
         raise OptionError(f"pack {setting.pack.id} does not know where its attributes show: train regions comes first.")

@@ -25,6 +25,7 @@ from engines.imaging.align import align_whole, resample
 from engines.imaging.convert import to_tensor
 from engines.imaging.squares import USUAL_SHARE, Box, Square, middle_square, square_around
 from engines.inversion.models import InversionModels, device_of
+from engines.predictors.boxes import box_overlap
 
 __all__ = ["SURE", "Whereabouts", "whereabouts"]
 
@@ -204,10 +205,9 @@ def _moved(square: Square, view: tuple[float, float, float], picture_px: tuple[i
 
 
 def _overlap(a: np.ndarray, b: np.ndarray) -> float:
-    """IoU of two boxes."""
-    inside = np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None).prod()
-    union = (a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod() - inside
-    return float(inside / union) if union > 0 else 0.0
+    """IoU of two boxes; 0 where neither has an area."""
+    overlap, _ = box_overlap(torch.from_numpy(a)[None], torch.from_numpy(b)[None])
+    return float(overlap.nan_to_num(0.0))
 
 
 def _usual(models: InversionModels) -> float:
