@@ -24,6 +24,7 @@ _SHOWN = (
     "target_change",
     "attribute_preservation",
     "identity",
+    "class_kept",
     "counterfactual_distance",
     "unedited_distance",
     "reconstruction_distance",
@@ -206,7 +207,8 @@ Pictures are held-out renders; an edit is applied to the codes of those that by 
 (`n_changeable`) whose reconstruction is predicted on the other side. `attribute_preservation`: mean share of the other
 attributes' predictions at 0.5 that stay, without those that are logically tied to the edited one (blond hair ends grey
 hair); `attribute_preservation_with_tied` in table.csv counts them too. `identity`: cosine of identity features of
-reconstruction and edited picture, a dash for packs without an identity network. `counterfactual_distance`: mean squared
+reconstruction and edited picture, a dash for packs without an identity network. `class_kept`: share of which the class
+predictor says the same as of the reconstruction, a dash for packs without classes. `counterfactual_distance`: mean squared
 difference in [-1, 1], over the whole picture, of the edited picture and a render of the same record with that attribute
 flipped; `unedited_distance`: the same for the unedited reconstruction, so an edit helps where the former is the smaller
 one; `reconstruction_distance`: reconstruction against its own picture, the part of both that is not the edit's fault.

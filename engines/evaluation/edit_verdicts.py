@@ -41,7 +41,7 @@ __all__ = [
 SWEEP_ALPHAS = tuple(0.25 * step for step in range(1, 11))
 """Ten strengths (Doubinsky et al. 2023, section 4.2), from a quarter of "changed" to two and a half times it."""
 
-_WITH_INTERVAL = ("target_change", "attribute_preservation", "identity", "counterfactual_distance")
+_WITH_INTERVAL = ("target_change", "attribute_preservation", "identity", "class_kept", "counterfactual_distance")
 _NOT_AVERAGED = ("alpha", "n", "n_changeable", *(f"{key}_interval" for key in _WITH_INTERVAL))
 
 
@@ -124,6 +124,7 @@ def edit_values(
         "attribute_preservation": attribute_preservation(before, after, untied),
         "attribute_preservation_with_tied": attribute_preservation(before, after, others),
         "identity": judges.identity_similarity(reconstruction, edited),
+        "class_kept": judges.class_kept(reconstruction, edited),
         "counterfactual_distance": squared_difference(edited, truths),
         "unedited_distance": squared_difference(reconstruction, truths),
         "reconstruction_distance": squared_difference(reconstruction, source),

@@ -57,6 +57,12 @@ class Judges:
         """The most probable class [n] of every picture, as its place among the pack's classes."""
         return self._of(self.pack.class_predictor, pictures).argmax(axis=1)
 
+    def class_kept(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """1 [n] where both pictures are of one class to the predictor, 0 where not; NaN for a pack without classes."""
+        if not self.pack.has("class_predictor"):
+            return np.full(len(a), np.nan)
+        return (self.classes(a) == self.classes(b)).astype(float)
+
     def boxes(self, pictures: np.ndarray) -> np.ndarray:
         """The objects' boxes [n, 4], (x0, y0, x1, y1) in shares of a side."""
         return self._of(self.pack.box_detector, pictures)

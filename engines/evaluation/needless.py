@@ -97,8 +97,7 @@ def _beside(
         values[f"change_{way}"] = np.abs(after.astype(int) - before).mean(axis=(1, 2, 3))
         values[f"others_kept_{way}"] = attribute_preservation(seen, judges.probabilities(after), untied)
         values[f"identity_{way}"] = judges.identity_similarity(before, after)
-        if judges.pack.has("class_predictor"):
-            values[f"class_kept_{way}"] = (judges.classes(before) == judges.classes(after)).astype(float)
+        values[f"class_kept_{way}"] = judges.class_kept(before, after)
     return values, pictures
 
 
@@ -110,9 +109,7 @@ def _wanted(judges: Judges, sources: Sources, edit: Edit, chosen: np.ndarray, al
         after = _edited(judges, sources, edit, chosen, alpha, as_needed=way == "as_needed")
         now = judges.probabilities(after)[:, k]
         values[f"target_change_{way}"] = target_change_of_each(sources.probabilities[chosen, k], now, wanted=wanted)
-        if judges.pack.has("class_predictor"):
-            kept = judges.classes(sources.reconstructions[chosen]) == judges.classes(after)
-            values[f"called_for_class_kept_{way}"] = kept.astype(float)
+        values[f"called_for_class_kept_{way}"] = judges.class_kept(sources.reconstructions[chosen], after)
     return values
 
 

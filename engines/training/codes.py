@@ -37,6 +37,8 @@ class CodeSet:
     data_licence: str
     mirrored: bool = False
     """Whether the second half are the codes of the first half's mirror images."""
+    classes: np.ndarray | None = None
+    """int64 [N], what the pictures show; None where the set has no classes."""
 
     @property
     def origin(self) -> str:
@@ -57,7 +59,8 @@ class CodeSet:
         if attribute not in level_steps:
             return self
         chosen = self.column(attribute) | self.column(level_steps[attribute])
-        return replace(self, codes=self.codes[torch.from_numpy(chosen)], labels=self.labels[chosen])
+        classes = None if self.classes is None else self.classes[chosen]
+        return replace(self, codes=self.codes[torch.from_numpy(chosen)], labels=self.labels[chosen], classes=classes)
 
     def column(self, attribute: str) -> np.ndarray:
         """The labels bool [N] of one attribute."""
@@ -79,7 +82,9 @@ def code_set(
     count = min(n, len(rendered.images))
     images, labels = rendered.images[:count], np.asarray(rendered.labels[:count], bool)
     passes = [_cached(pack, images, f"{data}-{split}", flip, progress) for flip in ((False, True) if mirrored else (False,))]
-    return CodeSet(torch.cat(passes), np.concatenate([labels] * len(passes)), rendered.attributes, rendered.licence, mirrored)
+    every = np.concatenate([labels] * len(passes))
+    classes = None if rendered.classes is None else np.concatenate([np.asarray(rendered.classes[:count])] * len(passes))
+    return CodeSet(torch.cat(passes), every, rendered.attributes, rendered.licence, mirrored, classes)
 
 
 def _cached(pack: Pack, images: np.ndarray, name: str, mirrored: bool, progress: ProgressCallback) -> Tensor:

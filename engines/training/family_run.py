@@ -132,7 +132,8 @@ def gather(
         raise ValueError("training and held-out codes must have the same attributes")
     count = round(CALIBRATION_SHARE * len(held_out))
     trial = Trial(pack, held_out.codes[:count], train.attributes, train.labels, change=change, certainty=certainty)
-    stop = replace(held_out, codes=held_out.codes[count:], labels=held_out.labels[count:])
+    classes = None if held_out.classes is None else held_out.classes[count:]
+    stop = replace(held_out, codes=held_out.codes[count:], labels=held_out.labels[count:], classes=classes)
     return Material(pack, train, trial, tuple(chosen), seed, stop)
 
 

@@ -22,9 +22,10 @@ def train_gates(labels: Tensor, *, seed: int) -> LabelGates:
     """The gates of labels [N, K], 0 or 1."""
     gates = LabelGates(labels.shape[1], draw=torch_generator(seed, 23))
     optimiser = torch.optim.AdamW(gates.parameters(), lr=_PEAK_RATE, weight_decay=1e-2, fused=True)
+    count = min(_BATCH, len(labels))
     for step in range(_STEPS):
         set_learning_rate(optimiser, learning_rate(_PEAK_RATE, step / _STEPS))
-        chosen = labels[torch.randint(len(labels), (_BATCH,), generator=torch_generator(seed, 22, step))]
+        chosen = labels[torch.randint(len(labels), (count,), generator=torch_generator(seed, 22, step))]
         loss = F.binary_cross_entropy_with_logits(gates.logits(chosen), chosen)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()

@@ -72,6 +72,8 @@ class Recipe:
     """What the transport cost is measured between: one of COSTS."""
     cells: int = 1
     """With the cost between pictures: the fields a side over which their features are averaged."""
+    within_classes: bool = True
+    """Of a set with classes: transport stays within a class."""
 
     def options_for(self, attribute: str) -> LwOptions:
         return replace(self.options, preservation=dict(self.preservation_of).get(attribute, self.options.preservation))
@@ -109,6 +111,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--no-init", dest="start", action="store_const", const="none", help="the same as --start none")
     add("--cost", choices=COSTS, default="codes", help="measure transport between codes, as the paper (default), or pictures")
     add("--cells", type=int, default=1, help="fields a side over which --cost pictures averages features (default 1)")
+    across = "of a set with classes: transport from any class to any (default, but with --paper: within each class)"
+    add("--across-classes", action="store_true", help=across)
     calm = f"weight of the variance of the changes (default {plain.calm}; 0 with --paper)"
     add("--calm", type=float, default=None, help=calm)
     add("--stay", type=float, default=plain.stay, help=f"weight of the mean squared change of codes (default {plain.stay:g})")
@@ -214,6 +218,8 @@ class TransportFit:
         k = material.train.attributes.index(attribute)
         steps = material.pack.manifest.level_steps
         train, stop = (codes.for_edit(attribute, steps) for codes in (material.train, material.stop))
+        if not self.recipe.within_classes:
+            train, stop = (replace(codes, classes=None) for codes in (train, stop))
         by = self._weight_columns(train.labels, k, direction)
         source, target, weights = _clouds(train, k, direction, by, self.recipe.weighting)
         stop_source, stop_target, _ = _clouds(stop, k, direction, by, self.recipe.weighting)
@@ -310,6 +316,7 @@ def recipe_of(arguments: argparse.Namespace) -> Recipe:
         certainty=arguments.certainty,
         cost=arguments.cost,
         cells=arguments.cells,
+        within_classes=not (printed or arguments.across_classes),
     )
 
 
@@ -361,8 +368,12 @@ def _clouds(codes: CodeSet, k: int, direction: str, by: np.ndarray, weighting: s
         which = "has" if has.all() else "lacks"
         raise OptionError(f"Every picture {which} {codes.attributes[k]}; it cannot be learned from these.")
     weights = sample_weights(codes.labels[is_source][:, by], codes.labels[~is_source][:, by], weighting)
-    side = torch.from_numpy(is_source)
-    return Cloud(codes.codes[side], weights.source), Cloud(codes.codes[~side], weights.target), weights
+    sides = [(is_source, weights.source), (~is_source, weights.target)]
+    classes = [None if codes.classes is None else codes.classes[side] for side, _ in sides]
+    source, target = (
+        Cloud(codes.codes[torch.from_numpy(side)], own, each) for (side, own), each in zip(sides, classes, strict=True)
+    )
+    return source, target, weights
 
 
 def _figures(fitted: FittedMap, weights: Weights) -> dict[str, Any]:

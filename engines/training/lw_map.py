@@ -77,6 +77,8 @@ class Cloud:
     """[n, L, D], float32, or float16 for half the memory, also mapped from a file; what a step needs is made float32."""
     weights: np.ndarray
     """float64 [n], sum 1"""
+    classes: np.ndarray | None = None
+    """int64 [n]: transport stays within a class; None where there are none."""
 
     def mean(self) -> Tensor:
         """Weighted mean [L, D], float32."""
@@ -181,7 +183,7 @@ def fit_map(
         change = form(seen)
         moved = x.codes + change
         points = space(moved)
-        loss = edit_weight * _divergence(points, space(y.codes) if goal is None else goal, x.weights, y.weights, options.blur)
+        loss = edit_weight * _transport(points, space(y.codes) if goal is None else goal, x, y, options.blur)
         if keep_weight:
             features = [attribute_features(classifier(codes), weights) / attribute_unit for codes in (moved, x.codes)]
             loss = loss + keep_weight * _divergence(*features, x.weights, x.weights, options.blur)
@@ -236,6 +238,25 @@ def _form(options: LwOptions, mean: Tensor, factors: Tensor, source: Cloud, shif
     return FreeForm(mean, shift)
 
 
+def _transport(points: Tensor, goal: Tensor, x: Cloud, y: Cloud, blur: float) -> Tensor:
+    """The divergence between the points of two clouds; with classes its mean over those that both have, by their mass in x.
+
+    What one class becomes is another class otherwise: transport alone takes the nearest code, whatever it shows.
+    """
+    if x.classes is None or y.classes is None:
+        return _divergence(points, goal, x.weights, y.weights, blur)
+    total, mass = points.new_zeros(()), 0.0
+    for shared in np.intersect1d(x.classes, y.classes):
+        own, other = (np.flatnonzero(cloud.classes == shared) for cloud in (x, y))
+        weights = [cloud.weights[chosen] for cloud, chosen in ((x, own), (y, other))]
+        share = float(weights[0].sum())
+        if share > 0 and weights[1].sum() > 0:
+            parts = points[torch.from_numpy(own)], goal[torch.from_numpy(other)]
+            total = total + share * _divergence(*parts, *(each / each.sum() for each in weights), blur)
+            mass += share
+    return total / mass
+
+
 def _divergence(x: Tensor, y: Tensor, x_weights: np.ndarray, y_weights: np.ndarray, blur: float) -> Tensor:
     a, b = (torch.from_numpy(w).to(x.dtype) for w in (x_weights, y_weights))
     # Clouds of unit spread: nearly all distances are below 4.
@@ -252,7 +273,8 @@ def _attribute_unit(classifier: Callable[[Tensor], Tensor], source: Cloud, weigh
 
 def _part(cloud: Cloud, indices: np.ndarray) -> Cloud:
     weights = cloud.weights[indices]
-    return Cloud(cloud.codes[torch.from_numpy(indices)].float(), weights / weights.sum())
+    classes = None if cloud.classes is None else cloud.classes[indices]
+    return Cloud(cloud.codes[torch.from_numpy(indices)].float(), weights / weights.sum(), classes)
 
 
 def _largest(cloud: Cloud, count: int, seed: int) -> Cloud:

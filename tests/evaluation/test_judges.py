@@ -34,6 +34,19 @@ def test_batches_answer_like_single_pictures(tiny_pack, pictures):
     np.testing.assert_allclose(judges.perceptual(pictures, pictures), 0, atol=1e-7)
 
 
+def test_a_class_is_kept_where_the_predictor_says_the_same_of_both(tiny_pack):
+    """Classes by brightness: which pairs are on one side of the middle is plain to see."""
+
+    def by_brightness(images: torch.Tensor) -> torch.Tensor:
+        mean = images.mean((1, 2, 3))
+        return torch.stack([-mean, mean], 1)
+
+    pack = SimpleNamespace(has=lambda component: component == "class_predictor", class_predictor=by_brightness, device="cpu")
+    pictures = [np.full((4, 8, 8, 3), levels, np.uint8) for levels in (np.reshape([[0, 90, 200, 255]], (4, 1, 1, 1)), 120)]
+    assert Judges(pack).class_kept(*pictures).tolist() == [1, 1, 0, 0]
+    assert np.isnan(Judges(tiny_pack).class_kept(*pictures)).tolist() == [True] * 4
+
+
 def test_samples_are_those_of_their_seeds(tiny_pack):
     """Picture i of seed s is picture 0 of seed s + i; truncation 0 is the mean picture for every seed."""
     both = samples(tiny_pack, 3, seed=4)

@@ -34,7 +34,7 @@ def _flow(codes: torch.Tensor, steps: int, seed: int = 0, labels: torch.Tensor |
     )
 
 
-def test_the_flow_finds_both_clusters_in_their_proportion():
+def test_the_flow_finds_both_clusters_in_their_proportion(small_batches):
     codes = _two_clusters(4000, 1)
     drawn = _flow(codes, 250).codes(torch.randn(4000, 4, generator=torch_generator(2)), _no_classes(4000), steps=20)
     first = drawn[:, 0]
@@ -44,7 +44,7 @@ def test_the_flow_finds_both_clusters_in_their_proportion():
     assert torch.allclose(drawn.std(0), codes.std(0), rtol=0.15)
 
 
-def test_a_class_has_its_own_codes():
+def test_a_class_has_its_own_codes(small_batches):
     """Each cluster is a class of its own: asked for it, the flow gives that cluster alone, whatever its share."""
     codes = _two_clusters(4000, 1)
     labels = torch.nn.functional.one_hot((codes[:, 0] > 0).long(), 2).float()

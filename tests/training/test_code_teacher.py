@@ -36,7 +36,7 @@ def _clouds(count: int) -> tuple[torch.Tensor, torch.Tensor]:
     return codes, yes[:, None].float()
 
 
-def test_the_last_coordinate_says_which_cloud(monkeypatch):
+def test_the_last_coordinate_says_which_cloud(monkeypatch, small_batches):
     monkeypatch.setattr("engines.training.gate_fit._STEPS", 300)
     codes, labels = _clouds(6000)
     teacher = _teacher(codes, labels)
@@ -50,7 +50,7 @@ def test_the_last_coordinate_says_which_cloud(monkeypatch):
     assert torch.allclose(drawn.std(0)[:-1], codes.std(0)[:-1], rtol=0.15) and float(drawn.std(0)[-1]) < 0.01
 
 
-def test_without_labels_it_is_a_flow_of_all_axes():
+def test_without_labels_it_is_a_flow_of_all_axes(small_batches):
     codes, _ = _clouds(2000)
     teacher = _teacher(codes, torch.zeros(2000, 0), z_dim=_DIM + 2)
     assert teacher.gates is None and teacher.flow.dim == _DIM

@@ -83,7 +83,7 @@ def test_the_same_seed_gives_the_same_weights(tmp_path):
         assert torch.equal(a, b)
 
 
-def test_the_mapping_moves_to_the_distribution_of_the_codes(tmp_path):
+def test_the_mapping_moves_to_the_distribution_of_the_codes(tmp_path, small_batches):
     generator = Generator(_CONFIG, seed=1)
     codes = torch.randn(4000, 8, generator=torch_generator(5)) * torch.linspace(0.2, 1.5, 8) + 0.5
     divergence = SamplesLoss("sinkhorn", p=2, blur=0.5)
@@ -99,10 +99,8 @@ def test_the_mapping_moves_to_the_distribution_of_the_codes(tmp_path):
     assert 0.5 < figures["variance_ratio"] < 1.5
 
 
-def test_the_mapping_gives_every_class_its_own_codes(tmp_path, monkeypatch):
+def test_the_mapping_gives_every_class_its_own_codes(tmp_path, small_batches):
     """Codes of class k lie around 2 e_k with another spread for all axes: so must what the mapping gives for class k."""
-    monkeypatch.setattr("engines.training.mapping_fit._BATCH", 256)
-    monkeypatch.setattr("engines.training.code_flow._BATCH", 256)
     config = dataclasses.replace(_CONFIG, class_count=3, mapping_width=64)
     generator = Generator(config, seed=1)
     classes = torch.arange(3000) % 3
@@ -123,10 +121,8 @@ def test_the_mapping_gives_every_class_its_own_codes(tmp_path, monkeypatch):
         assert float((nearest == k).float().mean()) > 0.95
 
 
-def test_the_mapping_gets_the_gates_of_its_labels(tmp_path, monkeypatch):
+def test_the_mapping_gets_the_gates_of_its_labels(tmp_path, monkeypatch, small_batches):
     """Codes in two clouds, a label for each: the last coordinate of z chooses, and nothing lies between."""
-    monkeypatch.setattr("engines.training.mapping_fit._BATCH", 256)
-    monkeypatch.setattr("engines.training.code_flow._BATCH", 256)
     monkeypatch.setattr("engines.training.gate_fit._STEPS", 300)
     generator = Generator(dataclasses.replace(_CONFIG, gates=("Side",), mapping_width=64), seed=1)
     draw = torch_generator(5)

@@ -274,3 +274,65 @@ def test_a_hidden_layer_chooses_between_two_empty_places(hidden, least, most):
     taken = moved > 0.5
     sure = ((moved - taken.float()).abs() < 0.3).all(1)
     assert least <= (sure & (taken.sum(1) == 3)).float().mean() <= most
+
+
+@pytest.mark.parametrize(("classes", "crossed"), [(False, 0.0), (True, 1.0)])
+def test_transport_stays_within_a_class(classes, crossed):
+    """Two classes change places on the way up. Whoever may become the other goes straight up; its own class is across."""
+
+    def side(height: float, seed: int) -> Cloud:
+        draw, second = numpy_generator(seed, int(height)), np.arange(600) % 2 == 1
+        places = np.stack([np.where(second != (height > 0), 3.0, 0.0), np.full(600, height)], 1)
+        codes = torch.from_numpy((places + 0.1 * draw.standard_normal((600, 2))).astype(np.float32))[:, None]
+        return Cloud(codes, np.full(600, 1 / 600), second.astype(int) if classes else None)
+
+    sides = [(side(0.0, seed), side(1.0, seed)) for seed in (1, 2)]
+    statistics = latent_statistics(torch.zeros(2), torch.cat([each.codes for each in sides[0]]), rank=2)
+    mean, factors = statistics["w_plus_mean"], statistics["w_plus_factors"]
+    options = replace(OPTIONS, steps=300, map_components=2, rank=2, preservation=0.0, blur=0.1, calm=0.0, input_noise=0.0)
+    fitted = fit_map(
+        *sides[0],
+        sides[1],
+        shift=torch.tensor([[0.0, 1.0]]),
+        space=TransportSpace(mean, factors, components=0, whitening=0.0),
+        factors=factors,
+        classifier=lambda codes: codes[:, 0],
+        relevance=np.zeros(2),
+        options=options,
+        seed=0,
+    )
+    maps = EditMaps(("Up",), 1, 2, 2).requires_grad_(False)
+    maps.mean.copy_(mean)
+    for name, value in fitted.parameters.items():
+        getattr(maps, name)[0, 0] = value
+    new = side(0.0, 3).codes
+    moved = maps.edit(new, {"Up": 1.0})[:, 0]
+    assert ((moved[:, 1] - 1).abs() < 0.5).float().mean() > 0.98
+    assert ((moved[:, 0] > 1.5) != (new[:, 0, 0] > 1.5)).float().mean().item() == pytest.approx(crossed, abs=0.02)
+
+
+def test_with_classes_the_cost_is_that_of_the_best_matchings_within_them():
+    """Three classes of other sizes on both sides; one that the target lacks does not count, the others by their mass."""
+    draw = numpy_generator(4)
+    classes = np.repeat([0, 1, 2], [8, 16, 4])
+    x, y = (torch.from_numpy(draw.standard_normal((28, 1, DIM)).astype(np.float32)) for _ in range(2))
+    goal = y[: 8 + 16]
+    sides = Cloud(x, np.full(28, 1 / 28), classes), Cloud(goal, np.full(24, 1 / 24), classes[:24])
+    statistics = latent_statistics(torch.zeros(DIM), x, rank=DIM)
+    fitted = fit_map(
+        *sides,
+        sides,
+        shift=torch.zeros(1, DIM),
+        space=TransportSpace(statistics["w_plus_mean"], statistics["w_plus_factors"], components=0, whitening=0.0),
+        factors=statistics["w_plus_factors"],
+        classifier=lambda codes: codes[:, 0],
+        relevance=np.zeros(DIM),
+        options=LwOptions(steps=0, map_components=0, calm=0.0, preservation=0.0, own_units=False, blur=0.005, rank=DIM),
+        seed=0,
+    )
+    expected = 0.0
+    for number, count in ((0, 8), (1, 16)):
+        own, other = (each[classes[: len(each)] == number].flatten(1).double().numpy() for each in (x, goal))
+        cost = 0.5 * np.square(own[:, None] - other[None]).sum(-1)
+        expected += count / 24 * cost[linear_sum_assignment(cost)].mean()
+    assert fitted.initial_loss == pytest.approx(expected, rel=0.05)

@@ -69,7 +69,7 @@ def test_examples_of_other_packs_are_shown_and_open(page: Any, app: Any, others:
     page.wait_for_function("() => window.lwe?.state && window.__gradio_session_hash__")
     thumbnails = page.locator("img[src^='example/']")
     thumbnails.first.wait_for()
-    assert page.evaluate("() => [...document.querySelectorAll(\"img[src^='example/']\")].every((i) => i.naturalWidth > 0)")
+    page.wait_for_function("() => [...document.querySelectorAll(\"img[src^='example/']\")].every((i) => i.naturalWidth > 0)")
     driver.choose_method(page, "encoder")
     thumbnails.nth(2).click()
     page.wait_for_function("() => document.querySelector('.facts')?.textContent.includes('MSE')")
