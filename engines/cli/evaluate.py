@@ -21,6 +21,10 @@ TABLE = {
         "how far edits move codes, and whether these still look like real ones (Figure 2)",
     ),
     "ablations": ("engines.experiments.ablations", "Latent Wasserstein trained without each of its parts"),
+    "architectures": (
+        "engines.experiments.architectures",
+        "class-conditional StyleGAN2 against BigGAN-deep for the same processor time",
+    ),
     "editability": (
         "engines.evaluation.editability",
         "whether edits still work on tuned generators, and what else tuning changed",
@@ -31,6 +35,7 @@ TABLE = {
     ),
     "pasted": ("engines.evaluation.pasted", "edits back in their photos: what they bring, and what they change beside"),
     "needless": ("engines.evaluation.needless", "edits that a picture does not call for: what they change, and how little"),
+    "morphs": ("engines.evaluation.morphs", "objects morphed into other classes: how many are seen as of them, what stays"),
     "optimisers": ("engines.evaluation.optimisers", "loss against generator evaluations of the optimisers"),
     "projection": ("engines.evaluation.projection", "optimisers and transforms on objects that lie anywhere (Table 1)"),
     "predictors": ("engines.evaluation.predictors", "accuracy of the attribute predictor"),

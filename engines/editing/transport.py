@@ -5,9 +5,9 @@
 T carries N(m_s, S_s) to N(m_t, S_t), and of all maps that do it moves codes the least (Peyre and Cuturi 2019, Remark 2.31):
 what both classes share stays as it is. On the way, w + alpha (T(w) - w), codes are those of McCann's interpolation.
 
-Compared on ten classes of creatures, 40 samples each, before adversarial training: the difference of class means keeps 97 % of
-the attributes' answers, but only 20 % of the pictures are then seen as of the other class; the same latent z with another
-label keeps 79 % and gets 53 %, which is what the generator's own samples of that class get; T keeps 94 % and gets 50 %.
+Compared on samples of ten classes of creatures: the same latent z with another label keeps 78 % of the attributes' answers, and
+83 % of the pictures are then seen as of the other class; T keeps 98 % and gets 80 %. The difference of class means got 20 %
+where T got 50 % (before adversarial training).
 """
 
 from __future__ import annotations

@@ -57,6 +57,10 @@ class Judges:
         """The most probable class [n] of every picture, as its place among the pack's classes."""
         return self._of(self.pack.class_predictor, pictures).argmax(axis=1)
 
+    def class_probabilities(self, pictures: np.ndarray) -> np.ndarray:
+        """The class predictor's probabilities [n, C]."""
+        return self._of(self.pack.class_predictor.probabilities, pictures)
+
     def class_kept(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """1 [n] where both pictures are of one class to the predictor, 0 where not; NaN for a pack without classes."""
         if not self.pack.has("class_predictor"):

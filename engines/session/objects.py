@@ -16,7 +16,11 @@ from engines.packs.load import Pack
 from engines.packs.samples import label_of
 from engines.session.object_edit import ObjectEdit
 
-__all__ = ["check_object_edit", "moved", "retyped"]
+__all__ = ["ARRIVAL_TRUNCATION", "check_object_edit", "morphed", "moved", "retyped"]
+
+ARRIVAL_TRUNCATION = 0.7
+"""Of the class that a morph leads to: codes of pictures lie farther out than samples of their class, and what is carried to the
+edge of another one is seen as of that class less often (``evaluate morphs``)."""
 
 
 def check_object_edit(pack: Pack, edit: ObjectEdit) -> None:
@@ -47,10 +51,18 @@ def retyped(pack: Pack, inversion: Inversion, w_plus: Tensor, classes: Mapping[s
     if edit.truncation != 1:
         w_plus = pack.generator.truncate(w_plus, edit.truncation, centre=class_mean(pack, label))
     if edit.class_id is not None:
-        target = label_of(pack, edit.class_id)
-        matrix = normal_transport(class_covariance(pack, label), class_covariance(pack, target))
-        w_plus = transported(w_plus, edit.class_alpha, class_mean(pack, label), class_mean(pack, target), matrix)
+        w_plus = morphed(pack, label, w_plus, label_of(pack, edit.class_id), edit.class_alpha)
     return w_plus
+
+
+def morphed(
+    pack: Pack, label: Tensor, w_plus: Tensor, target: Tensor, alpha: float = 1.0, *, arrival: float = ARRIVAL_TRUNCATION
+) -> Tensor:
+    """Codes [N, L, D] of the class or mixture `label` [C], the share `alpha` (0 to 1) of the way to the class `target` [C]."""
+    # What is of the class already has no way to go.
+    truncation = 1 - (1 - arrival) * (1 - float(label @ target))
+    matrix = normal_transport(class_covariance(pack, label), truncation**2 * class_covariance(pack, target))
+    return transported(w_plus, alpha, class_mean(pack, label), class_mean(pack, target), matrix)
 
 
 def moved(pack: Pack, w_plus: Tensor, edit: ObjectEdit) -> Tensor:

@@ -16,13 +16,14 @@ class Ema:
     def __init__(self, model: nn.Module, *, half_life_steps: float) -> None:
         self.model = copy.deepcopy(model).requires_grad_(False)
         self._half_life = half_life_steps
-        self._step = 0
+        self.step = 0
+        """Updates so far; to be set again by who goes on with saved weights."""
 
     @torch.no_grad()
     def update(self, model: nn.Module) -> None:
-        self._step += 1
+        self.step += 1
         # A young average must not remember the random start.
-        half_life = min(self._half_life, 0.1 * self._step + 1e-3)
+        half_life = min(self._half_life, 0.1 * self.step + 1e-3)
         decay = 0.5 ** (1 / half_life)
         averages, currents = list(self.model.parameters()), list(model.parameters())
         torch._foreach_lerp_(averages, currents, 1 - decay)

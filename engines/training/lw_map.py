@@ -243,18 +243,17 @@ def _transport(points: Tensor, goal: Tensor, x: Cloud, y: Cloud, blur: float) ->
 
     What one class becomes is another class otherwise: transport alone takes the nearest code, whatever it shows.
     """
-    if x.classes is None or y.classes is None:
-        return _divergence(points, goal, x.weights, y.weights, blur)
-    total, mass = points.new_zeros(()), 0.0
-    for shared in np.intersect1d(x.classes, y.classes):
-        own, other = (np.flatnonzero(cloud.classes == shared) for cloud in (x, y))
-        weights = [cloud.weights[chosen] for cloud, chosen in ((x, own), (y, other))]
-        share = float(weights[0].sum())
+    shared = [] if x.classes is None or y.classes is None else np.intersect1d(x.classes, y.classes)
+    parts = []
+    for number in shared:
+        own, other = (np.flatnonzero(cloud.classes == number) for cloud in (x, y))
+        share, weights = float(x.weights[own].sum()), (x.weights[own], y.weights[other])
         if share > 0 and weights[1].sum() > 0:
-            parts = points[torch.from_numpy(own)], goal[torch.from_numpy(other)]
-            total = total + share * _divergence(*parts, *(each / each.sum() for each in weights), blur)
-            mass += share
-    return total / mass
+            places = points[torch.from_numpy(own)], goal[torch.from_numpy(other)]
+            parts.append((share, _divergence(*places, *(each / each.sum() for each in weights), blur)))
+    if not parts:
+        return _divergence(points, goal, x.weights, y.weights, blur)
+    return sum(share * each for share, each in parts) / sum(share for share, _ in parts)
 
 
 def _divergence(x: Tensor, y: Tensor, x_weights: np.ndarray, y_weights: np.ndarray, blur: float) -> Tensor:

@@ -20,7 +20,7 @@ from engines.generators.labels import one_hot
 from engines.imaging.convert import to_tensor, to_uint8
 from engines.packs.class_codes import class_covariance
 from engines.packs.load import Pack
-from engines.session.objects import retyped
+from engines.session.objects import ARRIVAL_TRUNCATION, retyped
 from tests.tiny_pack import TINY_CLASSES
 
 _CLASS = TINY_CLASSES[1]
@@ -69,10 +69,11 @@ def test_truncation_without_classes_goes_to_the_mean_picture(tiny_pack):
     assert _near(frame.image, api.surprise(tiny_pack, 5, 0.3).reconstruction)
 
 
-def test_the_morph_ends_where_the_transport_map_carries_the_code(class_pack, creature):
+def test_the_morph_ends_where_the_transport_map_to_the_truncated_class_carries_the_code(class_pack, creature):
     means = class_pack.statistics["w_class_avg"]
     labels = one_hot(range(3), 3)
-    matrix = normal_transport(*(class_covariance(class_pack, labels[c]) for c in (1, 2)))
+    source, target = (class_covariance(class_pack, labels[c]) for c in (1, 2))
+    matrix = normal_transport(source, ARRIVAL_TRUNCATION**2 * target)
     for alpha in (0.5, 1.0):
         frame = api.render(class_pack, creature, {}, object_edit=api.ObjectEdit("bell", alpha))
         end = means[2] + (_codes(creature) - means[1]) @ matrix
