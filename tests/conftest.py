@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import random
 import socket
@@ -23,16 +22,6 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 # Tiny networks are faster on one thread; processes that tests start inherit the choice.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 torch.set_num_threads(1)
-
-
-@pytest.hookimpl(tryfirst=True)  # xdist reads the marks in the same hook.
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where processes share the tests (`-n`), a file stays on one, for its fixtures, and all of the page, for its app."""
-    if importlib.util.find_spec("xdist") is None:
-        return
-    for item in items:
-        browser = item.path.parent.name == "ui"
-        item.add_marker(pytest.mark.xdist_group("tests/ui" if browser else str(item.path)))
 
 
 @pytest.fixture(autouse=True)

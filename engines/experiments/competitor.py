@@ -199,20 +199,18 @@ class Competitor:
         return {
             "step_count": self.step_count,
             "processor_seconds": self.processor_seconds,
-            "average": self._average.model.state_dict(),
             **{name: part.state_dict() for name, part in self._parts().items()},
         }
 
     def load(self, state: dict[str, Any]) -> None:
         self.step_count, self.processor_seconds = int(state["step_count"]), float(state["processor_seconds"])
-        self._average.model.load_state_dict(state["average"])
-        self._average.step = self.step_count
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
 
     def _parts(self) -> dict[str, Any]:
         return {
             "generator": self._generator,
+            "average": self._average,
             "discriminator": self._discriminator,
             "generator_optimiser": self._generator_optimiser,
             "discriminator_optimiser": self._discriminator_optimiser,

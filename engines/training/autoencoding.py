@@ -54,18 +54,14 @@ class Autoencoder:
         return cls(generator, encoder, Ema(generator, half_life_steps=400), Ema(encoder, half_life_steps=400))
 
     def state(self) -> dict[str, Any]:
-        modules = (self.generator, self.encoder, self.generator_ema.model, self.encoder_ema.model)
-        return dict(zip(("g", "e", "g_ema", "e_ema"), (m.state_dict() for m in modules), strict=True))
+        return {name: part.state_dict() for name, part in self._parts().items()}
 
     def load(self, state: dict[str, Any]) -> None:
-        modules: dict[str, nn.Module] = {
-            "g": self.generator,
-            "e": self.encoder,
-            "g_ema": self.generator_ema.model,
-            "e_ema": self.encoder_ema.model,
-        }
-        for name, module in modules.items():
-            module.load_state_dict(state[name])
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+
+    def _parts(self) -> dict[str, nn.Module | Ema]:
+        return {"g": self.generator, "e": self.encoder, "g_ema": self.generator_ema, "e_ema": self.encoder_ema}
 
 
 def train_autoencoder(

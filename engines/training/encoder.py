@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     step, before = 0, 0.0
     if state := training.load_checkpoint():
         encoder.load_state_dict(state["encoder"])
-        ema.model.load_state_dict(state["ema"])
+        ema.load_state_dict(state["ema"])
         step_of.discriminator.load_state_dict(state["discriminator"])
         optimiser.load_state_dict(state["optimiser"])
         step, before = state["step"], state["stage_seconds"]
@@ -104,7 +104,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             training.picture("reconstructions", pictures)
             networks = {
                 "encoder": encoder.state_dict(),
-                "ema": ema.model.state_dict(),
+                "ema": ema.state_dict(),
                 "discriminator": step_of.discriminator.state_dict(),
             }
             training.save_checkpoint(

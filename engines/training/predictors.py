@@ -122,7 +122,7 @@ def _fit(
     if state.get("network") == network:
         task.model.load_state_dict(state["model"])
         task.head.load_state_dict(state["head"])
-        ema.model.load_state_dict(state["ema"])
+        ema.load_state_dict(state["ema"])
         optimiser.load_state_dict(state["optimiser"])
         step, seconds_before = state["step"], state["stage_seconds"]
     begun = training.seconds - seconds_before
@@ -146,7 +146,7 @@ def _fit(
                 "stage_seconds": training.seconds - begun,
                 "done": state.get("done", {}),
             }
-            weights = {"model": task.model.state_dict(), "head": task.head.state_dict(), "ema": ema.model.state_dict()}
+            weights = {"model": task.model.state_dict(), "head": task.head.state_dict(), "ema": ema.state_dict()}
             training.save_checkpoint({**moment, **weights, "optimiser": optimiser.state_dict()})
     task.result = ema.model.eval()
     return step * batch

@@ -45,12 +45,9 @@ def _pictures(count: int = 64) -> np.ndarray:
     return np.where(rows < 16, top, bottom).astype(np.uint8).repeat(32, 2)
 
 
-def _autoencode(folder, steps: int, *, resume: bool = False, total: int | None = None) -> Autoencoder:
+def _autoencode(folder, steps: int) -> Autoencoder:
     model = _model()
-    run = Run.open(folder, {"test": 1}, resume=resume)
-    state = run.load_checkpoint() or {}
-    if state:
-        model.load(state)
+    run = Run.open(folder, {"test": 1}, resume=False)
     train_autoencoder(
         model,
         images=_pictures(),
@@ -63,7 +60,7 @@ def _autoencode(folder, steps: int, *, resume: bool = False, total: int | None =
         schedule=Schedule(steps=steps),
         run=run,
         arguments=_arguments(),
-        state=state,
+        state={},
     )
     return model
 
@@ -75,6 +72,26 @@ def test_autoencoding_learns_to_reconstruct(tmp_path):
     model = _autoencode(tmp_path, 150)
     after = held_out_mse(model.encoder_ema.model, model.generator_ema.model, pictures)
     assert after < 0.7 * before
+
+
+def test_networks_and_averages_go_on_from_their_state():
+    """Half of the updates, everything into another model, the other half there: as without the change."""
+
+    def walk(model: Autoencoder, steps: range) -> Autoencoder:
+        for step in steps:
+            for network, average in ((model.generator, model.generator_ema), (model.encoder, model.encoder_ema)):
+                with torch.no_grad():
+                    for parameter in network.parameters():
+                        parameter.add_(0.1 * torch.randn(parameter.shape, generator=torch_generator(1, step)))
+                average.update(network)
+        return model
+
+    whole, moved = walk(_model(), range(20)), _model()
+    moved.load(walk(_model(), range(10)).state())
+    walk(moved, range(10, 20))
+    for name in ("generator_ema", "encoder_ema"):
+        for a, b in zip(getattr(whole, name).model.parameters(), getattr(moved, name).model.parameters(), strict=True):
+            assert torch.equal(a, b)
 
 
 def test_the_same_seed_gives_the_same_weights(tmp_path):
