@@ -58,9 +58,13 @@ class CodeSet:
         """
         if attribute not in level_steps:
             return self
-        chosen = self.column(attribute) | self.column(level_steps[attribute])
+        return self.part(self.column(attribute) | self.column(level_steps[attribute]))
+
+    def part(self, chosen: np.ndarray | slice) -> CodeSet:
+        """The codes of a mask bool [N] or of a slice, with their labels and classes."""
+        codes = self.codes[chosen if isinstance(chosen, slice) else torch.from_numpy(chosen)]
         classes = None if self.classes is None else self.classes[chosen]
-        return replace(self, codes=self.codes[torch.from_numpy(chosen)], labels=self.labels[chosen], classes=classes)
+        return replace(self, codes=codes, labels=self.labels[chosen], classes=classes)
 
     def column(self, attribute: str) -> np.ndarray:
         """The labels bool [N] of one attribute."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -132,9 +132,7 @@ def gather(
         raise ValueError("training and held-out codes must have the same attributes")
     count = round(CALIBRATION_SHARE * len(held_out))
     trial = Trial(pack, held_out.codes[:count], train.attributes, train.labels, change=change, certainty=certainty)
-    classes = None if held_out.classes is None else held_out.classes[count:]
-    stop = replace(held_out, codes=held_out.codes[count:], labels=held_out.labels[count:], classes=classes)
-    return Material(pack, train, trial, tuple(chosen), seed, stop)
+    return Material(pack, train, trial, tuple(chosen), seed, held_out.part(slice(count, None)))
 
 
 def fit_family(

@@ -367,13 +367,13 @@ def _clouds(codes: CodeSet, k: int, direction: str, by: np.ndarray, weighting: s
     if is_source.all() or not is_source.any():
         which = "has" if has.all() else "lacks"
         raise OptionError(f"Every picture {which} {codes.attributes[k]}; it cannot be learned from these.")
-    weights = sample_weights(codes.labels[is_source][:, by], codes.labels[~is_source][:, by], weighting)
-    sides = [(is_source, weights.source), (~is_source, weights.target)]
-    classes = [None if codes.classes is None else codes.classes[side] for side, _ in sides]
-    source, target = (
-        Cloud(codes.codes[torch.from_numpy(side)], own, each) for (side, own), each in zip(sides, classes, strict=True)
+    source, target = codes.part(is_source), codes.part(~is_source)
+    weights = sample_weights(source.labels[:, by], target.labels[:, by], weighting)
+    return (
+        Cloud(source.codes, weights.source, source.classes),
+        Cloud(target.codes, weights.target, target.classes),
+        weights,
     )
-    return source, target, weights
 
 
 def _figures(fitted: FittedMap, weights: Weights) -> dict[str, Any]:
