@@ -8,6 +8,7 @@ from editor_app.turns import TooBusy
 from engines.api import LweError, PackInfo, Progress, UserEdit
 
 __all__ = [
+    "crop_view",
     "cut_out",
     "distance_text",
     "error_text",
@@ -31,6 +32,10 @@ GROUPS = {
 }
 """Attribute group -> heading, in the order of the page."""
 
+GROUND_GROUP = "background"
+"""Of the groups the one whose attributes show around the object."""
+GROUND_STAYS = "Blended in, the ground stays that of your picture. What these sliders do to it shows under “{crop}”."
+
 OWN_GROUP = "Yours"
 """Heading of the attributes that users trained."""
 
@@ -45,9 +50,7 @@ OBJECT_START = "Drop a picture of a creature or another object, pick an example,
 PICTURE_START = "Drop a picture, pick an example, or press Surprise me."
 CROP = "Face only"
 OBJECT_CROP = "Object only"
-"""For packs with classes."""
 PICTURE_CROP = "Square only"
-"""For packs of neither faces nor objects."""
 SAVES_PHOTO = "Saves the whole photo with the edit, as a PNG file."
 SAVES_CROP = "Saves the edited {part} alone, as a PNG file."
 NO_PICTURE = "Choose a picture first: drop one on the page, paste one, pick an example, or press Surprise me."
@@ -119,6 +122,11 @@ def distance_text(perceptual: float, kind: str) -> str:
 def cut_out(info: PackInfo) -> str:
     """What the crop of a picture shows, in one word, which is also part of file names."""
     return "object" if info.classes else "face" if info.identity else "square"
+
+
+def crop_view(info: PackInfo) -> str:
+    """Name of the view that shows what is edited alone."""
+    return OBJECT_CROP if info.classes else CROP if info.identity else PICTURE_CROP
 
 
 def saves(info: PackInfo) -> dict[str, str]:

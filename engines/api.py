@@ -549,8 +549,8 @@ def export(
     """The picture to keep, uint8 RGB [H, W, 3]: the edit pasted into the whole photo, or (no photo, no paste) the square.
 
     blend: detail adds what the edit changes, where its attributes show, and keeps all else of the photo; poisson sets the
-        generator's picture into it without a seam, inside the inversion's mask; mixed does so and keeps the photo's gradients
-        where they are steeper. None is poisson for an inversion with a transform, else detail.
+        generator's picture into it without a seam, inside the inversion's mask and fading around it; mixed does so and keeps
+        the photo's gradients where they are steeper. None is poisson for an inversion with a transform, else detail.
     Raises OptionError for another blend, and when the photo is not the one that the inversion was made from.
     """
     if picture is None or inversion.alignment is None or not paste_back:

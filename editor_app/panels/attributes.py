@@ -47,6 +47,8 @@ _AS_NEEDED = """<div class="as-needed">
 
 _GROUP = "<details open><summary><h3>{name}</h3></summary>{rows}</details>"
 
+_GROUND_HINT = '<p class="hint" role="status" data-part="ground-hint" hidden>{stays}</p>'
+
 _ROW = """<div class="attribute" data-attribute="{id}">
   <div class="line"><label for="lwe-a-{id}">{name}</label><output for="lwe-a-{id}">0</output>
   <button type="button" class="quiet" aria-label="Reset {name}" disabled>{reset}</button></div>
@@ -68,6 +70,8 @@ def attributes_panel(info: PackInfo) -> gr.HTML:
     attributes = [attribute for attribute in info.attributes if not attribute.own]
     for group in groups:
         rows = "".join(_row(attribute) for attribute in attributes if attribute.group == group)
+        if rows and group == texts.GROUND_GROUP:
+            rows += _GROUND_HINT.format(stays=text(texts.GROUND_STAYS.format(crop=texts.crop_view(info))))
         if rows:
             blocks.append(_GROUP.format(name=text(texts.GROUPS.get(group, group.capitalize())), rows=rows))
     return gr.HTML(

@@ -63,7 +63,7 @@ def result_panel(server_functions: list[Callable], info: PackInfo) -> gr.HTML:
             slow_blend=text(texts.SLOW_BLEND),
             blends="".join(f'<option value="{blend}">{text(texts.BLENDS.get(blend, blend))}</option>' for blend in BLENDS),
             start=text(texts.OBJECT_START if info.classes else texts.START if info.identity else texts.PICTURE_START),
-            crop=text(texts.OBJECT_CROP if info.classes else texts.CROP if info.identity else texts.PICTURE_CROP),
+            crop=text(texts.crop_view(info)),
         ),
         js_on_load="window.lwe.mountResult(element, trigger, props, server, upload, watch); /* event: 'work' */",
         server_functions=server_functions,

@@ -25,6 +25,8 @@ Rectangle = tuple[float, float, float, float]
 
 # What is pasted fades to nothing over this share of the crop's side, so that the crop's edge never shows.
 _FEATHER = 0.07
+# Around a mask, in shares of its shorter side: an object reaches to the edges of its rectangle, so what fades lies beyond.
+_MASK_FEATHER = 0.12
 # Mean differences around a pixel, in levels, below and above which it counts as untouched and as edited: a generator
 # flickers by a rounding step far from what an edit changes.
 _UNTOUCHED_LEVELS = 0.5
@@ -76,14 +78,15 @@ def paste_blended(
 ) -> np.ndarray:
     """The photo with the generator's picture in it, Poisson blended at the photo's resolution.
 
-    Towards the edge of the region the gradients become the photo's own, so that its texture leads into the picture's.
+    Around the mask, and towards the edge of the generator's frame, the gradients become the photo's own, so that its texture
+    leads into the picture's.
 
     Args:
         pixels: uint8 [H, W, 3], the photo.
         alignment: from the photo to the crop.
         picture: uint8 or float32 [R, R, 3] in levels, R = alignment.crop_px, in the generator's frame.
         to_frame: float64 [2, 3] from crop pixels to pixels of the generator's frame; None where they are the same.
-        mask: the part of the crop to paste; None is all of it.
+        mask: the part of the crop to take from the picture, as far as its frame reaches; None is all of it.
         mixed: keep the photo's gradients where they are steeper; see :func:`poisson_blend`.
 
     Returns a new uint8 [H, W, 3]. Raises ValueError for other shapes.
@@ -93,7 +96,7 @@ def paste_blended(
     if picture.shape != (side, side, 3):
         raise ValueError(f"expected a picture of {side} x {side} pixels, got {list(picture.shape)}")
     framed = alignment if to_frame is None else alignment.then(to_frame)
-    corners = alignment.corners() if mask is None else alignment.to_picture(_corners(mask))
+    corners = alignment.corners() if mask is None else alignment.to_picture(_corners(_faded(mask)))
     left, top = np.maximum(np.floor(corners.min(axis=0)).astype(int) - 1, 0)
     right, bottom = np.minimum(np.ceil(corners.max(axis=0)).astype(int) + 1, pixels.shape[1::-1])
     result = pixels.copy()
@@ -123,6 +126,18 @@ def _check_photo(pixels: np.ndarray) -> None:
         raise ValueError(f"expected uint8 [H, W, 3], got {pixels.dtype} {list(pixels.shape)}")
 
 
+def _faded(mask: Rectangle) -> Rectangle:
+    """Where nothing is left of what a mask takes."""
+    x0, y0, x1, y1 = mask
+    fade = _mask_fade(mask)
+    return x0 - fade, y0 - fade, x1 + fade, y1 + fade
+
+
+def _mask_fade(mask: Rectangle) -> float:
+    x0, y0, x1, y1 = mask
+    return max(1.0, _MASK_FEATHER * min(x1 - x0, y1 - y0))
+
+
 def _corners(mask: Rectangle) -> np.ndarray:
     x0, y0, x1, y1 = mask
     return np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], dtype=np.float64)
@@ -131,12 +146,14 @@ def _corners(mask: Rectangle) -> np.ndarray:
 def _share(
     alignment: Alignment, framed: Alignment, mask: Rectangle | None, origin: tuple[int, int], shape: tuple[int, int]
 ) -> np.ndarray:
-    """float32 [h, w] for a window of the photo: 1 well inside both mask and generator's frame, falling to 0 at their edges."""
+    """float32 [h, w] for a window of the photo: 1 in the mask (without one, well inside the crop) and well inside the generator's
+    frame, falling to 0 around the mask and towards the edges of crop and frame."""
     side = alignment.crop_px
-    frame = (0.0, 0.0, float(side), float(side))
+    frame, frame_fade = (0.0, 0.0, float(side), float(side)), max(1.0, _FEATHER * side)
+    within = [(framed.matrix, frame, frame_fade)]
+    within.append((alignment.matrix, frame, frame_fade) if mask is None else (alignment.matrix, _faded(mask), _mask_fade(mask)))
     share = np.ones(shape, np.float32)
-    for matrix, (x0, y0, x1, y1) in ((alignment.matrix, mask or frame), (framed.matrix, frame)):
-        fade = max(1.0, _FEATHER * min(x1 - x0, y1 - y0))
+    for matrix, (x0, y0, x1, y1), fade in within:
         x = origin[0] + np.arange(shape[1], dtype=np.float32) + 0.5
         y = origin[1] + np.arange(shape[0], dtype=np.float32) + 0.5
         for (along_x, along_y, shift), low, high in ((matrix[0], x0, x1), (matrix[1], y0, y1)):

@@ -24,8 +24,6 @@ Blend = Literal["detail", "poisson", "mixed"]
 photo's own detail is kept but where the edit paints anew. ``poisson``: the generator's picture in the photo's place, blended
 without a seam. ``mixed``: the same with the photo's gradients wherever they are steeper."""
 BLENDS: tuple[Blend, ...] = get_args(Blend)
-_ROOM = 0.1
-"""Of a moved object's size, on each side of it."""
 
 
 def exported(
@@ -98,14 +96,13 @@ def framed_crop(inversion: Inversion) -> np.ndarray:
 
 
 def _grown(mask: Rectangle | None, box: Rectangle, to_frame: np.ndarray) -> Rectangle | None:
-    """The rectangle in crop pixels around the mask and a box in the generator's frame, with room to fade around it."""
+    """The rectangle in crop pixels around the mask and a box in the generator's frame."""
     if mask is None:
         return None
     # Axes stay parallel: frame = scale * crop + shift, along each of them.
     scale, shift = np.diag(to_frame[:, :2]), to_frame[:, 2]
     low, high = ((np.array(corner) - shift) / scale for corner in (box[:2], box[2:]))
-    room = _ROOM * (high - low)
-    low, high = np.minimum(low - room, mask[:2]), np.maximum(high + room, mask[2:])
+    low, high = np.minimum(low, mask[:2]), np.maximum(high, mask[2:])
     return float(low[0]), float(low[1]), float(high[0]), float(high[1])
 
 

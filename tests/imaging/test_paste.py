@@ -188,12 +188,32 @@ def test_nothing_outside_the_region_changes(mask, centre):
     region = pasted_region(500, 500, alignment, mask=mask)
     assert (pasted != pixels).any()
     assert np.array_equal(pasted[~region], pixels[~region])
-    x0, y0, x1, y1 = mask or (0, 0, R, R)
+    x0, y0, x1, y1 = (0, 0, R, R)
+    if mask is not None:  # and what fades around it
+        fade = 0.12 * min(mask[2] - mask[0], mask[3] - mask[1])
+        x0, y0, x1, y1 = mask[0] - fade, mask[1] - fade, mask[2] + fade, mask[3] + fade
     rows, columns = np.nonzero(region)
     reached = alignment.to_crop(np.stack([columns + 0.5, rows + 0.5], axis=1))
     assert (reached > (x0, y0)).all() and (reached < (x1, y1)).all()
     if centre == (250, 250):
         assert region.sum() == pytest.approx((x1 - x0) * (y1 - y0) * 4**2, rel=0.02)
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.4])
+def test_an_object_is_replaced_up_to_the_edges_of_its_mask(angle):
+    """It touches them all: no rim of what it was is left, and outside of it the ground stays."""
+    alignment = turned(4, angle, (128, 128), R)
+    x, y = np.moveaxis(alignment.to_crop(np.indices((256, 256))[::-1].reshape(2, -1).T + 0.5).reshape(256, 256, 2), 2, 0)
+    ground, before, after = np.array([40, 90, 120]), np.array([200, 60, 30]), np.array([30, 190, 80])
+
+    def scene(x: np.ndarray, y: np.ndarray, colour: np.ndarray) -> np.ndarray:
+        return np.where((np.hypot(x - 30, y - 34) < 15)[..., None], colour, ground).astype(np.uint8)
+
+    pasted = paste_blended(scene(x, y, before), alignment, resample(scene(x, y, after), alignment), mask=(15, 19, 45, 49))
+    distance = np.hypot(x - 30, y - 34)
+    away_from_the_outline = np.abs(distance - 15) > 1.5
+    wrong = np.abs(pasted.astype(int) - scene(x, y, after))[away_from_the_outline]
+    assert wrong.max() < 8 and wrong.mean() < 1
 
 
 @pytest.mark.parametrize("span", [0.6, 1, 3, 7])

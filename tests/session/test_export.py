@@ -139,14 +139,15 @@ def test_a_transform_is_undone(photo, perfect, blend):
     assert np.abs(wrong - expected).mean() > 0.7 * change
 
 
-def test_only_the_mask_is_replaced(photo, perfect):
+def test_only_the_mask_and_a_strip_around_it_are_replaced(photo, perfect):
     masked = dataclasses.replace(perfect, mask=(8.0, 8.0, 20.0, 24.0))
     pasted = exported(photo.pixels, masked, np.zeros((32, 32, 3), np.uint8), "poisson")
     changed = (pasted != photo.pixels).any(axis=2)
-    # The middle square of 300 x 200 begins at column 50; a crop pixel spans 6.25 of the photo's.
+    # The middle square of 300 x 200 begins at column 50; a crop pixel spans 6.25 of the photo's. The strip has .12 of 12.
     rows, columns = np.nonzero(changed)
-    assert columns.min() >= 50 + 8 * 6.25 - 1 and columns.max() <= 50 + 20 * 6.25
-    assert rows.min() >= 8 * 6.25 - 1 and rows.max() <= 24 * 6.25
+    assert 50 + (8 - 1.44) * 6.25 - 1 <= columns.min() < 50 + 8 * 6.25
+    assert 50 + 20 * 6.25 < columns.max() <= 50 + (20 + 1.44) * 6.25
+    assert (8 - 1.44) * 6.25 - 1 <= rows.min() < 8 * 6.25 and 24 * 6.25 < rows.max() <= (24 + 1.44) * 6.25
 
 
 def test_a_moved_object_is_blended_where_it_was_and_where_it_is(photo, perfect):
@@ -161,7 +162,7 @@ def test_a_moved_object_is_blended_where_it_was_and_where_it_is(photo, perfect):
         (x0, y0), (x1, y1) = alignment.to_crop(np.array([(columns.min(), rows.min()), (columns.max() + 1, rows.max() + 1)]))
         return x0, y0, x1, y1
 
-    # The frame covers the crop's 8 to 24: of the mask 8 to 14 can be seen.
-    assert changed() == pytest.approx((8, 8, 14, 24), abs=0.5)
-    # Frame pixels 16 to 24 are the crop's 16 to 20; with a tenth of its size around.
-    assert changed(moved_box=(16.0, 8.0, 24.0, 24.0)) == pytest.approx((8, 8, 20.4, 24), abs=0.5)
+    # The frame covers the crop's 8 to 24: of the mask 8 to 14 can be seen, and the strip around it, .12 of 10.
+    assert changed() == pytest.approx((8, 8, 14 + 1.2, 24), abs=0.5)
+    # Frame pixels 16 to 24 are the crop's 16 to 20: mask and box together span 16.
+    assert changed(moved_box=(16.0, 8.0, 24.0, 24.0)) == pytest.approx((8, 8, 20 + 0.12 * 16, 24), abs=0.5)

@@ -332,3 +332,20 @@ def test_an_off_centre_upload_is_found_searched_edited_and_pasted_back(page: Any
     there = np.s_[:, :] if site[1] == "tiny" else np.s_[30:130, 24:124]
     assert not np.array_equal(kept[there], picture[there])
     assert site[1] == "tiny" or np.array_equal(kept[-20:, -20:], picture[-20:, -20:])
+    if site[1] != "tiny":
+        _check_the_ground_is_told_to_stay(page)
+
+
+def _check_the_ground_is_told_to_stay(page: Any) -> None:
+    """A slider of the background does nothing to the ground of a photo: that is said where it is so, and nowhere else."""
+    told = page.get_by_text(texts.GROUND_STAYS.format(crop=texts.OBJECT_CROP))
+    _press(page, "Warm colour", "ArrowRight", 3)
+    assert told.is_hidden()
+    _press(page, "Dark background", "ArrowRight", 3)
+    assert told.is_visible()
+    page.get_by_text(texts.OBJECT_CROP, exact=True).click()
+    assert told.is_hidden()
+    page.get_by_text("Whole photo", exact=True).click()
+    assert told.is_visible()
+    page.get_by_label("Blend", exact=True).select_option("detail")
+    assert told.is_hidden()

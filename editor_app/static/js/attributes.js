@@ -97,9 +97,20 @@ window.lwe.mountAttributes = (element) => {
   // Missing where every attribute counts levels.
   part("as-needed")?.addEventListener("change", ({ target }) => lwe.setAsNeeded(target.checked));
 
+  // Seamless blending takes the ground from the photo: a background slider would seem to tint the object instead.
+  const groundHint = part("ground-hint"); // missing where no slider is of the background
+  function drawGroundHint() {
+    if (!groundHint) return;
+    const ground = [...groundHint.parentElement.querySelectorAll("[data-attribute]")];
+    const moved = ground.some((row) => lwe.state.edits[row.dataset.attribute]);
+    const blend = lwe.goal()?.blend;
+    groundHint.hidden = !moved || !blend || blend === lwe.QUICK_BLEND;
+  }
+
   lwe.on("edits", () => {
     rows.forEach(drawSlider);
     part("reset-all").disabled = !lwe.edited();
+    drawGroundHint();
   });
 
   function clearReadings() {
@@ -121,6 +132,7 @@ window.lwe.mountAttributes = (element) => {
 
   lwe.on("change", () => {
     enable();
+    drawGroundHint();
     if (!lwe.state.result) clearReadings();
   });
 
