@@ -97,7 +97,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         if (outcome := known.figures(run.name)) is not None:
             outcomes.setdefault((i, seed), {})[case.key] = outcome
     table = Table.of(outcomes, [*main, *ablations], len(subjects), seeds)
-    shown = {case: [run_of[i, seeds[0], case] for i in table.pictures[:_SHOWN]] for case in shown_cases(main)}
+    shown = {case: [run_of[i, seeds[0], case] for i in table.blocks[case].pictures[:_SHOWN]] for case in shown_cases(main)}
     unseen = known.without_picture(run for runs in shown.values() for run in runs)
     _make(setting, known, unseen, subjects, WorkShare.all(), arguments)
     pictures = {case: [known.picture(run.name) for run in runs] for case, runs in shown.items()}

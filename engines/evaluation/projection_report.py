@@ -77,7 +77,7 @@ def _sheets(
     pictures: Mapping[Case, Sequence[np.ndarray]],
 ) -> None:
     last = main[-1]
-    crops = [subjects[i].crop for i in table.pictures[: len(pictures[last])]]
+    crops = [subjects[i].crop for i in table.blocks[last].pictures[: len(pictures[last])]]
     sheets = {
         "methods": ("method", _varying(main, "method")),
         "transforms": ("transform", _varying(main, "transform")),
@@ -110,7 +110,8 @@ difference in [-1, 1]) and `perceptual` are taken inside the true rectangle, of 
 transform; what it does not reach counts as grey. `mean`: over pictures and seeds; `best`: of the best seed of each picture,
 figure by figure. `box_iou`: the detector's rectangle in the generator's picture, brought back, with the true one.
 `class_right`: how often the search began with the true class. Adam and L-BFGS from the encoder's latent, where no transform is
-searched, draw nothing: one run of theirs counts for every seed. Intervals: 95 %, bootstrap over pictures.
+searched, draw nothing: one run of theirs counts for every seed. Rows of the same start have the same pictures (`n`) and seeds
+in common, those of another start may have others. Intervals: 95 %, bootstrap over pictures.
 """
 
 _ABLATIONS = """
@@ -119,6 +120,7 @@ weight of pixels outside the mask.
 """
 
 _RATIOS = """
-Mean perceptual distances by those of the same case with one thing changed; below 1 where the case named first is nearer.
+Mean perceptual distances by those of the same case with one thing changed, on the pictures and seeds that both have; below 1
+where the case named first is nearer.
 Intervals: 95 %, paired bootstrap over pictures.
 """

@@ -12,7 +12,7 @@ from engines.evaluation.metrics import bootstrap_interval, rate_ratio
 from engines.evaluation.projection_runs import Case, Outcome
 from engines.evaluation.whole_runs import whole_runs
 
-__all__ = ["Table"]
+__all__ = ["Block", "Table"]
 
 _DISTANCES = ("l1", "l2", "perceptual")
 _CHAIN = ("basin-cma", "cma-adam", "adam")
@@ -20,14 +20,26 @@ _CHAIN = ("basin-cma", "cma-adam", "adam")
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
-    """Outcomes of the same pictures and seeds for every case."""
+class Block:
+    """Outcomes of a case, all pictures with the same seeds."""
 
     pictures: Sequence[int]
     """Numbers of the n pictures."""
-    seeds: int
-    values: Mapping[Case, Mapping[str, np.ndarray]]
-    """Case -> figure of :class:`Outcome` -> [n, s]."""
+    seeds: Sequence[int]
+    values: Mapping[str, np.ndarray]
+    """Figure of :class:`Outcome` -> [n, s]."""
+
+    def per_picture(self, name: str, pictures: Sequence[int], seeds: Sequence[int]) -> np.ndarray:
+        """Means of a figure over some of the seeds, for some of the pictures."""
+        rows, columns = [self.pictures.index(i) for i in pictures], [self.seeds.index(seed) for seed in seeds]
+        return self.values[name][np.ix_(rows, columns)].mean(axis=1)
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Outcomes of the same pictures and seeds for every case of a start."""
+
+    blocks: Mapping[Case, Block]
 
     @classmethod
     def of(
@@ -39,23 +51,26 @@ class Table:
     ) -> Table:
         """`outcomes`: (picture, seed) -> case key -> outcome.
 
-        What is not there for all cases is left out, such that all pictures have the same seeds, and as many runs as possible
-        are left. Raises OptionError where none is.
+        What is not there for all cases with the same start is left out, such that all pictures have the same seeds, and as many
+        runs as possible are left. Raises OptionError where none is.
         """
-        whole = {place for place, known in outcomes.items() if all(case.key in known for case in cases)}
-        chosen, chosen_seeds = whole_runs(whole, pictures, seeds, "methods, transforms and starts")
-        values = {
-            case: {
-                name: np.array([[getattr(outcomes[i, seed][case.key], name) for seed in chosen_seeds] for i in chosen], float)
+        blocks = {}
+        for case in cases:
+            alike = [other.key for other in cases if other.encoder == case.encoder]
+            whole = {place for place, known in outcomes.items() if known.keys() >= set(alike)}
+            chosen, chosen_seeds = whole_runs(whole, pictures, seeds, "methods, transforms and starts")
+            known = [[outcomes[i, seed][case.key] for seed in chosen_seeds] for i in chosen]
+            values = {
+                name: np.array([[getattr(outcome, name) for outcome in row] for row in known], float)
                 for name in Outcome.__dataclass_fields__
             }
-            for case in cases
-        }
-        return cls(chosen, len(chosen_seeds), values)
+            blocks[case] = Block(chosen, chosen_seeds, values)
+        return cls(blocks)
 
     def row(self, case: Case, *, seed: int) -> dict[str, Any]:
         """The figures of a case: `x_mean` over pictures and seeds, `x_best` of each picture's best seed."""
-        values = self.values[case]
+        block = self.blocks[case]
+        values = block.values
         figures: dict[str, Any] = {"method": case.method, "transform": case.transform, "encoder": case.encoder}
         for name in _DISTANCES:
             figures[f"{name}_mean"] = float(values[name].mean())
@@ -68,8 +83,8 @@ class Table:
             "class_right": float(values["class_right"].mean()),
             "evaluations": round(float(values["evaluations"].mean())),
             "seconds": float(values["seconds"].mean()),
-            "n": len(self.pictures),
-            "seeds": self.seeds,
+            "n": len(block.pictures),
+            "seeds": len(block.seeds),
         }
 
     def ablation_row(self, case: Case, *, seed: int) -> dict[str, Any]:
@@ -79,7 +94,7 @@ class Table:
         """Ratios of mean perceptual distances, below 1 where the first is nearer; intervals by a paired bootstrap.
 
         Every method by the next one in the order that the paper found, every transform by none, the encoder's start by the
-        mean latent's; all else equal.
+        mean latent's; all else equal. Of two cases those pictures and seeds count that both have.
         """
         rows = []
         for case in cases:
@@ -88,11 +103,17 @@ class Table:
                 others.append(replace(case, transform="none"))
             if case.encoder:
                 others.append(replace(case, encoder=False))
-            rows += [self._ratio(case, other, seed=seed) for other in others if other in self.values]
+            rows += [row for other in others if other in self.blocks and (row := self._ratio(case, other, seed=seed))]
         return rows
 
-    def _ratio(self, case: Case, other: Case, *, seed: int) -> dict[str, Any]:
-        own, base = (self.values[c]["perceptual"].mean(axis=1) for c in (case, other))
+    def _ratio(self, case: Case, other: Case, *, seed: int) -> dict[str, Any] | None:
+        """None where the two have nothing in common."""
+        both = self.blocks[case], self.blocks[other]
+        pictures = [i for i in both[0].pictures if i in both[1].pictures]
+        seeds = [known for known in both[0].seeds if known in both[1].seeds]
+        if not pictures or not seeds:
+            return None
+        own, base = (block.per_picture("perceptual", pictures, seeds) for block in both)
         ratio, interval = rate_ratio(own, np.ones(len(own)), base, np.ones(len(base)), seed=seed)
         varied = next(name for name in ("method", "transform", "encoder") if getattr(case, name) != getattr(other, name))
         return {
@@ -101,6 +122,8 @@ class Table:
             "transform": case.transform,
             "encoder": case.encoder,
             "against": getattr(other, varied),
+            "n": len(pictures),
+            "seeds": len(seeds),
             "perceptual_ratio": ratio,
             "perceptual_ratio_interval": interval,
         }

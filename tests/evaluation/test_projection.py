@@ -180,15 +180,29 @@ def test_ratios_compare_cases_that_differ_in_one_thing():
 def test_only_places_with_all_cases_count_and_as_many_as_make_a_whole_table():
     row = {ADAM.key: _outcome(1.0), BASIN.key: _outcome(2.0)}
     outcomes = {(0, 0): row, (1, 0): row, (0, 1): row, (1, 1): {ADAM.key: _outcome()}}
-    table = Table.of(outcomes, [ADAM, BASIN], 2, range(2))
-    assert (table.pictures, table.seeds) == ([0, 1], 1)
-    table = Table.of({(1, 0): row, (0, 0): {}}, [ADAM, BASIN], 2, range(2))
-    assert (table.pictures, table.seeds) == ([1], 1)
+
+    def left(outcomes: dict, pictures: int, seeds: int) -> tuple[list[int], int]:
+        blocks = Table.of(outcomes, [ADAM, BASIN], pictures, range(seeds)).blocks.values()
+        (places,) = {(tuple(block.pictures), tuple(block.seeds)) for block in blocks}
+        return list(places[0]), len(places[1])
+
+    assert left(outcomes, 2, 2) == ([0, 1], 1)
+    assert left({(1, 0): row, (0, 0): {}}, 2, 2) == ([1], 1)
     outcomes = {(i, seed): row if i != 1 or seed == 0 else {} for i in range(3) for seed in range(4)}
-    table = Table.of(outcomes, [ADAM, BASIN], 3, range(4))
-    assert (table.pictures, table.seeds) == ([0, 2], 4), "two pictures with four seeds are more runs than three with one"
+    assert left(outcomes, 3, 4) == ([0, 2], 4), "two pictures with four seeds are more runs than three with one"
     with pytest.raises(OptionError, match="No picture has all its runs yet"):
         Table.of({(0, 0): {}}, [ADAM], 1, range(1))
+
+
+def test_every_start_has_its_own_runs_and_is_compared_where_both_have_some():
+    warm = replace(ADAM, encoder=True)
+    outcomes = {(i, seed): {warm.key: _outcome(1.0 + i)} for i in range(3) for seed in range(2)}
+    outcomes[1, 0][ADAM.key] = _outcome(8.0)
+    table = Table.of(outcomes, [ADAM, warm], 3, range(2))
+    rows = [table.row(case, seed=0) for case in (ADAM, warm)]
+    assert [(row["n"], row["seeds"], row["perceptual_mean"]) for row in rows] == [(1, 1, 8.0), (3, 2, 2.0)]
+    (ratio,) = table.ratios([ADAM, warm], seed=0)
+    assert (ratio["varied"], ratio["n"], ratio["seeds"], ratio["perceptual_ratio"]) == ("encoder", 1, 1, 2.0 / 8.0)
 
 
 # ---- the command ----
