@@ -146,8 +146,8 @@ def _corners(mask: Rectangle) -> np.ndarray:
 def _share(
     alignment: Alignment, framed: Alignment, mask: Rectangle | None, origin: tuple[int, int], shape: tuple[int, int]
 ) -> np.ndarray:
-    """float32 [h, w] for a window of the photo: 1 in the mask (without one, well inside the crop) and well inside the generator's
-    frame, falling to 0 around the mask and towards the edges of crop and frame."""
+    """float32 [h, w] for a window of the photo: 1 in the mask (without one, well inside the crop) and well inside the
+    generator's frame, falling to 0 around the mask and towards the edges of crop and frame."""
     side = alignment.crop_px
     frame, frame_fade = (0.0, 0.0, float(side), float(side)), max(1.0, _FEATHER * side)
     within = [(framed.matrix, frame, frame_fade)]
