@@ -17,7 +17,6 @@ from editor_app.sessions import Opened, Seen, Session
 from engines.api import (
     POOR,
     AttributeReading,
-    Blend,
     Frame,
     Inversion,
     InversionProgress,
@@ -27,6 +26,7 @@ from engines.api import (
     keeps_tuned,
     report,
     report_classes,
+    usual_blend,
 )
 
 __all__ = [
@@ -40,7 +40,6 @@ __all__ = [
     "readings_json",
     "result_json",
     "thumbnail",
-    "usual_blend",
     "warnings_json",
 ]
 
@@ -167,11 +166,6 @@ def _closer_method(method: str, info: PackInfo) -> str | None:
     group = METHODS[method].group if method in METHODS else ""
     ways = {"quick": ("encoder-refine", "clone"), "search": ("clone",)}.get(group, ())
     return next((way for way in ways if way in info.methods), None)
-
-
-def usual_blend(inversion: Inversion) -> Blend:
-    """How an edit goes back into the photo where the user says nothing: as in api.export."""
-    return "detail" if inversion.transform is None else "poisson"
 
 
 def readings_json(pack: Pack, inversion: Inversion, frame: Frame) -> Message:

@@ -54,7 +54,7 @@ from engines.packs.user_edits import LEAST as LEAST_EXAMPLES
 from engines.packs.user_edits import UserEdit, all_user_edits, fitting_edits, user_key
 from engines.session import live, objects
 from engines.session.catalogue import AttributeInfo, ClassInfo, FamilyInfo, PackInfo, SteeringInfo, info_of, list_packs
-from engines.session.export import BLENDS, Blend, exported, framed_crop
+from engines.session.export import BLENDS, Blend, exported, framed_crop, usual_blend
 from engines.session.object_edit import ObjectEdit
 from engines.session.readings import AttributeReading, ClassReading, class_readings, reading
 from engines.session.regions import edited_region
@@ -133,6 +133,7 @@ __all__ = [
     "tuned_entries",
     "turned_to_face",
     "user_edits",
+    "usual_blend",
 ]
 
 DEFAULT_METHOD = "encoder-refine"
@@ -550,7 +551,7 @@ def export(
 
     blend: detail adds what the edit changes, where its attributes show, and keeps all else of the photo; poisson sets the
         generator's picture into it without a seam, inside the inversion's mask and fading around it; mixed does so and keeps
-        the photo's gradients where they are steeper. None is poisson for an inversion with a transform, else detail.
+        the photo's gradients where they are steeper. None is :func:`usual_blend`'s.
     Raises OptionError for another blend, and when the photo is not the one that the inversion was made from.
     """
     if picture is None or inversion.alignment is None or not paste_back:
@@ -559,10 +560,11 @@ def export(
     if [width, height] != inversion.alignment["picture_px"]:
         was = " x ".join(str(side) for side in inversion.alignment["picture_px"])
         raise OptionError(f"{picture.name} has {width} x {height} pixels, the inverted photo had {was}: give the same photo.")
-    # Another class has another outline as well.
-    moved_box = found_box(pack, frame.image) if frame.state.object_edit.edited else None
+    blend = usual_blend(inversion) if blend is None else blend
+    # Any edit may move the object's outline.
+    object_box = found_box(pack, frame.image) if inversion.mask is not None and blend != "detail" else None
     region = edited_region(pack.manifest, frame.state)
-    return exported(picture.pixels, inversion, frame.image, blend, moved_box=moved_box, region=region)
+    return exported(picture.pixels, inversion, frame.image, blend, object_box=object_box, region=region)
 
 
 # ---- inside -----------------------------------------------------------------------------------------------------

@@ -11,7 +11,6 @@ import numpy as np
 from editor_app.editor import Editor
 from editor_app.handlers.checks import is_number, is_whole
 from editor_app.handlers.inverting import checked_options, json_object, within_limit
-from editor_app.view import usual_blend
 from engines import api
 
 __all__ = ["edit", "invert", "packs"]
@@ -60,7 +59,7 @@ def edit(
         "object": frame.state.object_edit.canonical(),
         "classes_before": {row.id: row.before for row in classes},
         "classes_after": {row.id: row.after for row in classes},
-        "blend": blend or usual_blend(inversion),
+        "blend": blend or api.usual_blend(inversion),
         "before": {row.id: row.before for row in rows},
         "after": {row.id: row.after for row in rows},
         "identity_similarity": frame.identity_similarity,

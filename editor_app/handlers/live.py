@@ -99,7 +99,7 @@ def _resolve(editor: Editor, arguments: object) -> tuple[Preview | None, api.Inv
     api.check_edits(pack, **edits)
     edits["as_needed"] = wanted.get("as_needed") is True
     view_name = wanted.get("view") if wanted.get("view") in VIEWS and preview is not None else "crop"
-    blend = wanted.get("blend", view.usual_blend(inversion))
+    blend = wanted.get("blend", api.usual_blend(inversion))
     if blend not in api.BLENDS:
         raise api.OptionError(texts.BAD_REQUEST)
     return preview, inversion, {"pack": pack, "edits": edits, "view": view_name, "blend": blend}

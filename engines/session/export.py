@@ -17,7 +17,7 @@ from engines.imaging.repaint import before_edit
 from engines.inversion.result import Inversion
 from engines.inversion.transforms import Transform
 
-__all__ = ["BLENDS", "Blend", "exported", "framed_crop", "with_edit"]
+__all__ = ["BLENDS", "Blend", "exported", "framed_crop", "usual_blend", "with_edit"]
 
 Blend = Literal["detail", "poisson", "mixed"]
 """How an edit goes back into its photo. ``detail``: the photo with what the edit changes added where its attributes show; the
@@ -26,25 +26,30 @@ without a seam. ``mixed``: the same with the photo's gradients wherever they are
 BLENDS: tuple[Blend, ...] = get_args(Blend)
 
 
+def usual_blend(inversion: Inversion) -> Blend:
+    """``poisson`` where a transform of the picture was found, whose reconstruction stands elsewhere and in another light than
+    the photo's, else ``detail``."""
+    return "detail" if inversion.transform is None else "poisson"
+
+
 def exported(
     pixels: np.ndarray,
     inversion: Inversion,
     image: np.ndarray,
     blend: Blend | None,
     *,
-    moved_box: Rectangle | None = None,
+    object_box: Rectangle | None = None,
     region: np.ndarray | None = None,
 ) -> np.ndarray:
     """The photo uint8 [H, W, 3] that `inversion` was made from, with the edited picture uint8 [R, R, 3] in it.
 
-    moved_box: where the object lies in the edited picture (x0, y0, x1, y1), if it has moved: both it and where it was are
-    blended, so that it is not cut off at the mask.
+    object_box: where the object lies in the edited picture (x0, y0, x1, y1), if that is known: both it and where it was, the
+    mask, are blended, so that an object that has moved or grown is not cut off. ``detail`` needs neither.
     region: float32 [R, R] in [0, 1], the share of the edit's change that ``detail`` takes; None is all of it.
-    blend: None is ``poisson`` where a transform of the picture was found, whose reconstruction stands elsewhere and in another
-    light than the photo's, else ``detail``. Raises OptionError for another word.
+    blend: None is that of :func:`usual_blend`. Raises OptionError for another word.
     A photo in black and white gets the edit in black and white.
     """
-    result = _pasted(pixels, inversion, image, blend, moved_box, region)
+    result = _pasted(pixels, inversion, image, blend, object_box, region)
     return to_grey(result) if is_grey(pixels) else result
 
 
@@ -53,11 +58,11 @@ def _pasted(
     inversion: Inversion,
     image: np.ndarray,
     blend: Blend | None,
-    moved_box: Rectangle | None,
+    object_box: Rectangle | None,
     region: np.ndarray | None,
 ) -> np.ndarray:
     if blend is None:
-        blend = "detail" if inversion.transform is None else "poisson"
+        blend = usual_blend(inversion)
     if blend not in BLENDS:
         raise OptionError(f"blend={blend!r}: use one of {', '.join(BLENDS)}.")
     alignment = Alignment.from_json(inversion.alignment)
@@ -68,7 +73,7 @@ def _pasted(
         crop, reconstruction, edited = (_in_the_photos_light(picture, transform) for picture in seen)
         return with_edit(pixels, alignment.then(to_frame), crop, reconstruction, edited, region)
     picture = _in_the_photos_light(image, transform)
-    mask = inversion.mask if moved_box is None else _grown(inversion.mask, moved_box, to_frame)
+    mask = inversion.mask if object_box is None else _grown(inversion.mask, object_box, to_frame)
     return paste_blended(pixels, alignment, picture, to_frame=to_frame, mask=mask, mixed=blend == "mixed")
 
 

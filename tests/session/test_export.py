@@ -165,4 +165,4 @@ def test_a_moved_object_is_blended_where_it_was_and_where_it_is(photo, perfect):
     # The frame covers the crop's 8 to 24: of the mask 8 to 14 can be seen, and the strip around it, .12 of 10.
     assert changed() == pytest.approx((8, 8, 14 + 1.2, 24), abs=0.5)
     # Frame pixels 16 to 24 are the crop's 16 to 20: mask and box together span 16.
-    assert changed(moved_box=(16.0, 8.0, 24.0, 24.0)) == pytest.approx((8, 8, 20 + 0.12 * 16, 24), abs=0.5)
+    assert changed(object_box=(16.0, 8.0, 24.0, 24.0)) == pytest.approx((8, 8, 20 + 0.12 * 16, 24), abs=0.5)
