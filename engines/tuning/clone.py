@@ -65,7 +65,7 @@ class Cloner:
 
     def look(self) -> Look:
         task = self._task
-        image = task.trainee.picture(task.w_plus)
+        image = task.picture()
         pyramid = laplacian_pyramid_l1(image, task.target, weight_map=task.weight_map)
         reconstruction = (pyramid + PIXEL_WEIGHT * masked_mse(image, task.target, self._mask)).sum()
         if self._steps % ADVERSARIAL_INTERVAL:

@@ -44,7 +44,7 @@ class FineTuner:
 
     def look(self) -> Look:
         task = self._task
-        image = task.trainee.picture(task.w_plus)
+        image = task.picture()
         pixels = laplacian_pyramid_l1(image, task.target, weight_map=task.weight_map)
         features = masked_distance(self._perceptual, image, self._features, self._mask)
         loss = (pixels + PERCEPTUAL_WEIGHT * features).sum() + DISTANCE_WEIGHT * task.trainee.distance()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from engines.core.errors import Cancelled
 from engines.core.progress import CancelToken
+from engines.generators.stylegan2.synthesis import Trunk
 from engines.imaging.convert import to_uint8
 from engines.inversion import project, refine
 from engines.inversion.measure import measured
@@ -55,6 +57,14 @@ class Task:
     w_plus: Tensor
     """The pivot: codes [1, L, D] that stay as they are."""
     seed: int
+
+    @cached_property
+    def _trunk(self) -> Trunk | None:
+        return self.trainee.trunk(self.w_plus)
+
+    def picture(self) -> Tensor:
+        """G(w*) [1, 3, R, R] by the weights as they are now, differentiable."""
+        return self.trainee.picture(self.w_plus, trunk=self._trunk)
 
     @property
     def mask(self) -> Tensor:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from engines.generators.stylegan2.synthesis import Trunk
 from engines.generators.weight_differences import differences_between, halved, separated, tuned
 from engines.imaging.convert import to_uint8
 
@@ -24,9 +25,13 @@ def tunable_names(generator: nn.Module) -> list[str]:
     fine ones can still paint any picture over it. Biases and the strengths of the noise stay too: what they paint, they paint
     over every other picture alike.
     """
-    finest = tuple(f"b{resolution}." for resolution in generator.config.resolutions[-TUNED_LEVELS:])
+    finest = tuple(f"b{resolution}." for resolution in _tuned_resolutions(generator))
     named = (name for name, _ in generator.synthesis.named_parameters())
     return [f"synthesis.{name}" for name in named if name.startswith(finest) and name.endswith(".weight")]
+
+
+def _tuned_resolutions(generator: nn.Module) -> tuple[int, ...]:
+    return generator.config.resolutions[-TUNED_LEVELS:]
 
 
 class Trainee:
@@ -47,14 +52,20 @@ class Trainee:
         self._whitening = [(whitening or {}).get(name) for name in self._names]
         self._best = [weight.detach().clone() for weight in self.weights]
 
-    def picture(self, w_plus: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-        """Image [N, 3, R, R] of codes [N, L, D] by the weights as they are now, differentiable."""
-        return self.generator.synthesis(w_plus, noise_mode="const", dtype=dtype)
+    @torch.no_grad()
+    def trunk(self, w_plus: Tensor, dtype: torch.dtype = torch.float32) -> Trunk | None:
+        """What the blocks that are not tuned make of codes [N, L, D], for as many pictures of them as are wanted."""
+        coarsest = _tuned_resolutions(self.base)[0]
+        return self.base.synthesis.trunk(w_plus, coarsest, dtype=dtype) if coarsest > self.base.config.resolutions[0] else None
 
-    def base_picture(self, w_plus: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    def picture(self, w_plus: Tensor, dtype: torch.dtype = torch.float32, *, trunk: Trunk | None = None) -> Tensor:
+        """Image [N, 3, R, R] of codes [N, L, D] by the weights as they are now, differentiable."""
+        return self.generator.synthesis(w_plus, noise_mode="const", dtype=dtype, trunk=trunk)
+
+    @torch.no_grad()
+    def base_picture(self, w_plus: Tensor, dtype: torch.dtype = torch.float32, *, trunk: Trunk | None = None) -> Tensor:
         """The same by the untuned generator."""
-        with torch.no_grad():
-            return self.base.synthesis(w_plus, noise_mode="const", dtype=dtype)
+        return self.base.synthesis(w_plus, noise_mode="const", dtype=dtype, trunk=trunk)
 
     def pulled_back(self, gradients: Sequence[Tensor]) -> list[Tensor]:
         """Gradients with respect to the coordinates, of those with respect to the weights."""

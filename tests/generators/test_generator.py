@@ -114,6 +114,18 @@ def test_same_codes_give_the_same_bits(generator):
     assert torch.equal(generator.synthesis(w_plus), generator.synthesis(w_plus.clone()))
 
 
+@pytest.mark.parametrize("below", [8, 16])
+def test_going_on_from_a_trunk_gives_the_same_bits_every_time(generator, below):
+    w_plus = normal(2, 6, 5)
+    trunk = generator.synthesis.trunk(w_plus, below)
+    whole = generator.synthesis(w_plus)
+    assert torch.equal(generator.synthesis(w_plus, trunk=trunk), whole)
+    assert torch.equal(generator.synthesis(w_plus, trunk=trunk), whole)
+    with torch.no_grad():
+        generator.synthesis.b4.const.mul_(2)
+    assert torch.equal(generator.synthesis(w_plus, trunk=trunk), whole), "nothing below is looked at again"
+
+
 def test_a_picture_does_not_depend_on_its_batch(generator):
     w_plus = normal(4, 6, 5)
     together = generator.synthesis(w_plus)

@@ -115,6 +115,27 @@ def test_with_steps_alone_the_same_seed_gives_the_same_bytes(tiny_pack, crop, gl
         assert _result(tiny_pack, crop, "clone", steps=20, global_loss=global_loss, seed=1).id != first.id
 
 
+@pytest.mark.parametrize("method", METHOD_NAMES)
+def test_what_is_not_tuned_is_painted_once_and_changes_no_bit(tiny_pack, crop, method, monkeypatch):
+    painted = []
+    block = tiny_pack.generator.synthesis.b4
+    monkeypatch.setattr(type(block), "forward", _counting(type(block).forward, painted))
+    quick = _result(tiny_pack, crop, method, steps=12)
+    few = painted.count(4)
+    monkeypatch.setattr(Trainee, "trunk", lambda self, w_plus, dtype=torch.float32: None)
+    painted.clear()
+    plain = _result(tiny_pack, crop, method, steps=12)
+    assert quick.id == plain.id and few <= painted.count(4) - 12
+
+
+def _counting(forward, painted: list[int]):
+    def counted(block, x, image, *rest):
+        painted.append(block.conv1.resolution)
+        return forward(block, x, image, *rest)
+
+    return counted
+
+
 def test_two_pictures_tuned_at_once_in_two_threads_come_out_as_one_after_the_other(tiny_pack, crop):
     crops = [crop, np.ascontiguousarray(crop[::-1])]
     expected = [_result(tiny_pack, each, "clone", steps=20).id for each in crops]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -21,7 +21,7 @@ from engines.generators.stylegan2.ops import (
     modulated_projection,
 )
 
-__all__ = ["NoiseMode", "SynthesisBlock", "SynthesisLayer", "SynthesisNetwork", "ToRGB"]
+__all__ = ["NoiseMode", "SynthesisBlock", "SynthesisLayer", "SynthesisNetwork", "ToRGB", "Trunk"]
 
 NoiseMode = Literal["const", "random", "none"]
 
@@ -124,6 +124,16 @@ class SynthesisBlock(nn.Module):
         return x, rgb if image is None else fir_upsample(image, self.resample_filter) + rgb
 
 
+class Trunk(NamedTuple):
+    """What the blocks below some resolution make of codes: synthesis goes on from there, any number of times."""
+
+    below: int
+    """The resolution of the next block in pixels."""
+    features: torch.Tensor
+    image: torch.Tensor
+    """The RGB sum so far."""
+
+
 class SynthesisNetwork(nn.Module):
     """w_plus [N, L, D] to image [N, 3, R, R]. Row 0 styles b4.conv1, then every block takes rows 2j-1, 2j, 2j+1:
     conv0, conv1, torgb; a block's torgb shares its row with the next block's conv0."""
@@ -142,22 +152,43 @@ class SynthesisNetwork(nn.Module):
         dtype: torch.dtype = torch.float32,
         resolution: int | None = None,
         noise_generator: torch.Generator | None = None,
+        trunk: Trunk | None = None,
     ) -> torch.Tensor:
         """Image [N, 3, R, R] float32, nominally in [-1, 1], not clamped.
 
         noise_mode: ``const`` adds the stored planes, ``random`` fresh ones from `noise_generator` (None: torch's own),
         ``none`` nothing. dtype: of the features; styles and RGB stay float32. resolution: stop at a lower power of two.
+        trunk: what :meth:`trunk` made of the same codes in the same way, where it is there already.
         """
+        _, image = self._blocks(w_plus, trunk, resolution, dtype, noise_mode, noise_generator)
+        return image
+
+    def trunk(self, w_plus: torch.Tensor, below: int, *, dtype: torch.dtype = torch.float32) -> Trunk:
+        """The blocks below a resolution, from 8 up, with the stored noise; dtype as in :meth:`forward`."""
+        return Trunk(below, *self._blocks(w_plus, None, below // 2, dtype, "const", None))
+
+    def _blocks(
+        self,
+        w_plus: torch.Tensor,
+        trunk: Trunk | None,
+        last: int | None,
+        dtype: torch.dtype,
+        noise_mode: NoiseMode,
+        noise_generator: torch.Generator | None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Features and RGB after the block of resolution `last`; None is the finest."""
         check_shape(w_plus, (None, self.config.num_ws, self.config.w_dim), "w_plus")
         if noise_mode not in ("const", "random", "none"):
             raise ValueError(f"noise_mode must be const, random or none, got {noise_mode!r}")
-        if resolution is not None and resolution not in self.config.resolutions:
-            raise ValueError(f"resolution must be one of {list(self.config.resolutions)}, got {resolution}")
+        if last is not None and last not in self.config.resolutions:
+            raise ValueError(f"resolution must be one of {list(self.config.resolutions)}, got {last}")
         w_plus = w_plus.float()
-        x = image = None
+        below, x, image = trunk or (0, None, None)
         for index, level in enumerate(self.config.resolutions):
+            if level < below:
+                continue
             rows = w_plus[:, max(2 * index - 1, 0) : 2 * index + 2]
             x, image = self.get_submodule(f"b{level}")(x, image, rows, dtype, noise_mode, noise_generator)
-            if level == resolution:
+            if level == last:
                 break
-        return image
+        return x, image
