@@ -58,6 +58,7 @@ from engines.session.export import BLENDS, Blend, exported, framed_crop, usual_b
 from engines.session.object_edit import ObjectEdit
 from engines.session.readings import AttributeReading, ClassReading, class_readings, reading
 from engines.session.regions import edited_region
+from engines.session.same_photo import check_same_photo
 from engines.session.sampling import sample
 from engines.session.state import EditState, EditStep, Frame, unknown_name
 from engines.tuning.kept import invert_once
@@ -556,10 +557,7 @@ def export(
     """
     if picture is None or inversion.alignment is None or not paste_back:
         return frame.image
-    height, width = picture.pixels.shape[:2]
-    if [width, height] != inversion.alignment["picture_px"]:
-        was = " x ".join(str(side) for side in inversion.alignment["picture_px"])
-        raise OptionError(f"{picture.name} has {width} x {height} pixels, the inverted photo had {was}: give the same photo.")
+    check_same_photo(picture, inversion)
     blend = usual_blend(inversion) if blend is None else blend
     # Any edit may move the object's outline.
     object_box = found_box(pack, frame.image) if inversion.mask is not None and blend != "detail" else None
