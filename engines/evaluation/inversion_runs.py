@@ -15,7 +15,7 @@ from engines.evaluation.kept import Kept, kept_folder
 from engines.evaluation.known_runs import KnownRuns
 from engines.evaluation.metrics import attribute_preservation, squared_difference
 from engines.evaluation.setting import Setting
-from engines.evaluation.ways import METHODS_REVISION, inverted
+from engines.evaluation.ways import inverted, revision_of
 from engines.evaluation.work_share import WorkShare
 from engines.inversion.requirements import METHOD_COMPONENTS
 from engines.inversion.result import Inversion
@@ -136,7 +136,7 @@ class InversionRuns:
         method, pack = way.partition(":")[0], self._setting.pack
         tuning = _TUNING_USES_IF_THERE if method in TUNING_METHODS else ()
         kinds = tuple(dict.fromkeys((*METHOD_COMPONENTS[method], *_USED_IF_THERE, *tuning, *_JUDGING)))
-        deciding = (way, self._setting.provenance.seed, *self._budget.values(), METHODS_REVISION)
+        deciding = (way, self._setting.provenance.seed, *self._budget.values(), revision_of(way))
         # A colon may not be part of every file system's names.
         file_name = way.replace(":", "-")
         kept = Kept(kept_folder(pack, f"inversion-{file_name}", kinds, deciding), Outcome)

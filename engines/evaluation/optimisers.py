@@ -23,7 +23,7 @@ from engines.evaluation.metrics import bootstrap_interval
 from engines.evaluation.picture_sets import chosen_names
 from engines.evaluation.report import ReportFolder, flat
 from engines.evaluation.setting import Setting, add_common_arguments
-from engines.evaluation.ways import METHODS_REVISION, inverted
+from engines.evaluation.ways import METHODS_REVISION, inverted, revised
 from engines.evaluation.whole_runs import whole_runs
 from engines.evaluation.work_share import WorkShare, add_share_arguments
 from engines.imaging.grids import picture_grid
@@ -101,7 +101,7 @@ class _Run(NamedTuple):
     @property
     def name(self) -> str:
         """What its result is kept as."""
-        return f"{self.picture:04d}-{self.seed}-{self.method}"
+        return revised(f"{self.picture:04d}-{self.seed}-{self.method}", self.method)
 
 
 @dataclass(frozen=True)

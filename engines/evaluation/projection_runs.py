@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from engines.evaluation.ways import finished
+from engines.evaluation.ways import finished, revised
 from engines.imaging.convert import to_tensor, to_uint8
 from engines.inversion.options import InversionOptions, Space, TransformSearch
 from engines.inversion.result import Inversion
@@ -67,7 +67,7 @@ class Run(NamedTuple):
     @property
     def name(self) -> str:
         """What its result is kept as."""
-        return f"{self.picture:04d}-{self.seed}-{self.case.key}"
+        return revised(f"{self.picture:04d}-{self.seed}-{self.case.key}", self.case.method)
 
 
 @dataclass(frozen=True, eq=False)

@@ -82,13 +82,18 @@ class Part:
     end: float = 1.0
 
     def __post_init__(self) -> None:
-        self._first_share, self._first_step = self.budget.share, self.budget.step
+        budget = self.budget
+        self._first_share, self._first_step, self._first_evaluated = budget.share, budget.step, budget.evaluated
+
+    @property
+    def length(self) -> float:
+        """The part's share of the whole budget."""
+        return self.end - self._first_share
 
     @property
     def share(self) -> float:
         """How much of this part is used, 0..1."""
-        length = self.end - self._first_share
-        return min(1.0, (self.budget.share - self._first_share) / length) if length > 0 else 1.0
+        return min(1.0, (self.budget.share - self._first_share) / self.length) if self.length > 0 else 1.0
 
     @property
     def spent(self) -> bool:
@@ -97,5 +102,13 @@ class Part:
     @property
     def expected_steps(self) -> float | None:
         """How many steps fit into this part, by those done so far; None before the first, or without a bound."""
-        done, share = self.budget.step - self._first_step, self.share
+        return self._expected(self.budget.step - self._first_step)
+
+    @property
+    def expected_evaluations(self) -> float | None:
+        """The same of evaluations."""
+        return self._expected(self.budget.evaluated - self._first_evaluated)
+
+    def _expected(self, done: int) -> float | None:
+        share = self.share
         return done / share if done and share > 0 else None
