@@ -32,8 +32,6 @@ GROUPS = {
 }
 """Attribute group -> heading, in the order of the page."""
 
-GROUND_GROUP = "background"
-"""Of the groups the one whose attributes show around the object."""
 GROUND_STAYS = "Blended in, the ground stays that of your picture. What these sliders do to it shows under “{crop}”."
 
 OWN_GROUP = "Yours"

@@ -55,6 +55,7 @@ from engines.packs.user_edits import UserEdit, all_user_edits, fitting_edits, us
 from engines.session import live, objects
 from engines.session.catalogue import AttributeInfo, ClassInfo, FamilyInfo, PackInfo, SteeringInfo, info_of, list_packs
 from engines.session.export import BLENDS, Blend, exported, framed_crop, usual_blend
+from engines.session.ground import GROUND_GROUP, without_ground
 from engines.session.object_edit import ObjectEdit
 from engines.session.readings import AttributeReading, ClassReading, class_readings, reading
 from engines.session.regions import edited_region
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BLENDS",
     "DEFAULT_FAMILY",
+    "GROUND_GROUP",
     "LEAST_EXAMPLES",
     "POOR",
     "TURNED",
@@ -552,15 +554,20 @@ def export(
 
     blend: detail adds what the edit changes, where its attributes show, and keeps all else of the photo; poisson sets the
         generator's picture into it without a seam, inside the inversion's mask and fading around it; mixed does so and keeps
-        the photo's gradients where they are steeper. None is :func:`usual_blend`'s.
+        the photo's gradients where they are steeper. Both leave out edits of the background: the ground stays the photo's.
+        None is :func:`usual_blend`'s.
     Raises OptionError for another blend, and when the photo is not the one that the inversion was made from.
     """
     if picture is None or inversion.alignment is None or not paste_back:
         return frame.image
     check_same_photo(picture, inversion)
     blend = usual_blend(inversion) if blend is None else blend
-    # Any edit may move the object's outline.
-    object_box = found_box(pack, frame.image) if inversion.mask is not None and blend != "detail" else None
+    object_box = None
+    if blend != "detail":
+        if (state := without_ground(pack.manifest, frame.state)) != frame.state:
+            frame = live.render(pack, inversion, state)
+        # Any edit may move the object's outline.
+        object_box = None if inversion.mask is None else found_box(pack, frame.image)
     region = edited_region(pack.manifest, frame.state)
     return exported(picture.pixels, inversion, frame.image, blend, object_box=object_box, region=region)
 

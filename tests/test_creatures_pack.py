@@ -111,3 +111,20 @@ def test_an_object_that_grows_is_not_cut_off_when_it_is_pasted(pack, held_out):
         assert _overlap(wanted, inversion.mask) < 0.7, "it has grown"
         left.append(_overlap(found_box(pack, pasted), wanted))
     assert np.mean(left) >= 0.85
+
+
+@pytest.mark.parametrize("blend", ["poisson", "mixed"])
+def test_a_photos_ground_stays_and_takes_no_edit_of_the_ground_to_the_object(pack, held_out, blend):
+    picture = _picture(held_out.images[0])
+    inversion = api.finish(api.invert(pack, picture, method="adam", steps=1, mask="auto"))
+
+    def pasted(edits: dict[str, float], how: str = blend, **options) -> np.ndarray:
+        return api.export(pack, inversion, api.render(pack, inversion, edits, **options), picture, blend=how)
+
+    for dark in (-1.0, 1.0):
+        assert np.array_equal(pasted({"Dark_Background": dark}), pasted({}))
+        assert np.array_equal(pasted({"Dark_Background": dark, "Warm_Color": 1.0}), pasted({"Warm_Color": 1.0}))
+    step = api.EditStep("Dark_Background", 1.0)
+    assert np.array_equal(pasted({"Warm_Color": 1.0}, steps=[step]), pasted({"Warm_Color": 1.0}))
+    assert not np.array_equal(pasted({"Warm_Color": 1.0}), pasted({}))
+    assert not np.array_equal(pasted({"Dark_Background": -1.0}, "detail"), pasted({}, "detail"))

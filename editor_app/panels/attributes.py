@@ -7,7 +7,7 @@ import gradio as gr
 from editor_app import texts
 from editor_app.markup import text
 from editor_app.panels.icons import icon
-from engines.api import AttributeInfo, PackInfo
+from engines.api import GROUND_GROUP, AttributeInfo, PackInfo
 
 __all__ = ["attributes_panel", "stride"]
 
@@ -70,7 +70,7 @@ def attributes_panel(info: PackInfo) -> gr.HTML:
     attributes = [attribute for attribute in info.attributes if not attribute.own]
     for group in groups:
         rows = "".join(_row(attribute) for attribute in attributes if attribute.group == group)
-        if rows and group == texts.GROUND_GROUP:
+        if rows and group == GROUND_GROUP:
             rows += _GROUND_HINT.format(stays=text(texts.GROUND_STAYS.format(crop=texts.crop_view(info))))
         if rows:
             blocks.append(_GROUP.format(name=text(texts.GROUPS.get(group, group.capitalize())), rows=rows))

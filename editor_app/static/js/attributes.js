@@ -97,7 +97,7 @@ window.lwe.mountAttributes = (element) => {
   // Missing where every attribute counts levels.
   part("as-needed")?.addEventListener("change", ({ target }) => lwe.setAsNeeded(target.checked));
 
-  // Seamless blending takes the ground from the photo: a background slider would seem to tint the object instead.
+  // Seamless blending takes the ground from the photo: without a word a background slider would seem to be broken.
   const groundHint = part("ground-hint"); // missing where no slider is of the background
   function drawGroundHint() {
     if (!groundHint) return;
