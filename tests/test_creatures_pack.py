@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import io
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from engines.data.sets import RenderedSet, rendered_set
 from engines.inversion.objects import found_box
 from engines.inversion.transforms import Transform
 from engines.predictors.boxes import box_overlap
+from tests.ui.pictures import png
 
 if importlib.util.find_spec("resvg_py") is None:  # found, never imported
     pytest.skip("pip install -r requirements-train.txt", allow_module_level=True)
@@ -39,9 +39,7 @@ def inversions(pack, held_out) -> list[api.Inversion]:
 
 
 def _picture(pixels: np.ndarray) -> api.Picture:
-    stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, "PNG")
-    return api.read_image(stream.getvalue())
+    return api.read_image(png(pixels))
 
 
 def _overlap(box: tuple[float, ...], other: tuple[float, ...]) -> float:

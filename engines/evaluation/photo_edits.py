@@ -24,7 +24,7 @@ from engines.generators.weight_differences import tuned
 from engines.imaging.align import Alignment
 from engines.imaging.grids import picture_grid
 from engines.inversion.result import Inversion
-from engines.session.export import exported
+from engines.session.export import exported, usual_blend
 from engines.session.regions import region_of
 
 __all__ = ["HELP", "add_arguments", "run"]
@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         table += [{**own, **line} for line in judged]
         result[photo.name] = {"mse": inversion.mse, "edits": judged}
         pasted = [
-            exported(upload, inversion, picture, None, region=region_of(pack.manifest, [attribute]))
+            exported(upload, inversion, picture, usual_blend(inversion), region=region_of(pack.manifest, [attribute]))
             for (attribute, _), picture in zip(edits, pictures, strict=True)
         ]
         rows.append([_shown(picture, alignment) for picture in (upload, *pasted)])

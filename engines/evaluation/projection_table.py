@@ -54,11 +54,14 @@ class Table:
         What is not there for all cases with the same start is left out, such that all pictures have the same seeds, and as many
         runs as possible are left. Raises OptionError where none is.
         """
+        places = {}
+        for start in dict.fromkeys(case.encoder for case in cases):
+            alike = {case.key for case in cases if case.encoder == start}
+            whole = {place for place, known in outcomes.items() if known.keys() >= alike}
+            places[start] = whole_runs(whole, pictures, seeds, "methods, transforms and starts")
         blocks = {}
         for case in cases:
-            alike = [other.key for other in cases if other.encoder == case.encoder]
-            whole = {place for place, known in outcomes.items() if known.keys() >= set(alike)}
-            chosen, chosen_seeds = whole_runs(whole, pictures, seeds, "methods, transforms and starts")
+            chosen, chosen_seeds = places[case.encoder]
             known = [[outcomes[i, seed][case.key] for seed in chosen_seeds] for i in chosen]
             values = {
                 name: np.array([[getattr(outcome, name) for outcome in row] for row in known], float)

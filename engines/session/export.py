@@ -36,7 +36,7 @@ def exported(
     pixels: np.ndarray,
     inversion: Inversion,
     image: np.ndarray,
-    blend: Blend | None,
+    blend: Blend,
     *,
     object_box: Rectangle | None = None,
     region: np.ndarray | None = None,
@@ -46,7 +46,7 @@ def exported(
     object_box: where the object lies in the edited picture (x0, y0, x1, y1), if that is known: both it and where it was, the
     mask, are blended, so that an object that has moved or grown is not cut off. ``detail`` needs neither.
     region: float32 [R, R] in [0, 1], the share of the edit's change that ``detail`` takes; None is all of it.
-    blend: None is that of :func:`usual_blend`. Raises OptionError for another word.
+    Raises OptionError for another blend.
     A photo in black and white gets the edit in black and white.
     """
     result = _pasted(pixels, inversion, image, blend, object_box, region)
@@ -57,12 +57,10 @@ def _pasted(
     pixels: np.ndarray,
     inversion: Inversion,
     image: np.ndarray,
-    blend: Blend | None,
+    blend: Blend,
     object_box: Rectangle | None,
     region: np.ndarray | None,
 ) -> np.ndarray:
-    if blend is None:
-        blend = usual_blend(inversion)
     if blend not in BLENDS:
         raise OptionError(f"blend={blend!r}: use one of {', '.join(BLENDS)}.")
     alignment = Alignment.from_json(inversion.alignment)

@@ -41,7 +41,7 @@ def basin_cma(search: Search, seed: int, part: Part, *, betas: tuple[float, floa
             if budget.share + (budget.share - began) / 2 > of_rounds.end:
                 break
             began = budget.share
-    last = Part(part.budget, part.end)
+    last = Part(budget, part.end)
     yield from adam(search.problem, best.variables, rate=lambda: cosine_rate(last.share), betas=betas)
 
 
