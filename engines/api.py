@@ -13,11 +13,9 @@ meant for people derive from :class:`LweError`.
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -34,36 +32,30 @@ from engines.core.errors import (
 )
 from engines.core.progress import CancelToken, Progress, ProgressCallback
 from engines.editing.families import DEFAULT_FAMILY
-from engines.imaging.align import Alignment
 from engines.imaging.faces import Face, face_detector
 from engines.imaging.read import Picture, read_picture
-from engines.imaging.squares import Square, middle_square, square_holding
-from engines.inversion.deciding_options import unused_options
-from engines.inversion.measure import generator_hash
 from engines.inversion.objects import found_box
 from engines.inversion.options import GlobalLoss, InversionOptions, PixelLoss, Space, TransformSearch
-from engines.inversion.requirements import METHOD_COMPONENTS
 from engines.inversion.result import Inversion, InversionProgress
-from engines.inversion.whereabouts import SURE, Whereabouts, whereabouts
-from engines.packs.aligning import aligned_crop
 from engines.packs.load import Pack
 from engines.packs.manifest import list_manifests
 from engines.packs.registry import open_pack as open_installed_pack
 from engines.packs.user_edit_files import remove_user_edit
 from engines.packs.user_edits import LEAST as LEAST_EXAMPLES
 from engines.packs.user_edits import UserEdit, all_user_edits, fitting_edits, user_key
-from engines.session import live, objects
+from engines.session import live
+from engines.session.aligned import AlignedPicture, FaceChoice, MaskChoice, align, align_to_choice
 from engines.session.catalogue import AttributeInfo, ClassInfo, FamilyInfo, PackInfo, SteeringInfo, info_of, list_packs
+from engines.session.edit_checks import check_edits
 from engines.session.export import BLENDS, Blend, exported, framed_crop, usual_blend
 from engines.session.ground import GROUND_GROUP, without_ground
-from engines.session.object_edit import ObjectEdit
+from engines.session.inverting import POOR, check_belongs, check_method, inverted
+from engines.session.object_edit import AS_IT_IS, ObjectEdit
 from engines.session.readings import AttributeReading, ClassReading, class_readings, reading
 from engines.session.regions import edited_region
 from engines.session.same_photo import check_same_photo
 from engines.session.sampling import sample
-from engines.session.state import EditState, EditStep, Frame, unknown_name
-from engines.tuning.kept import invert_once
-from engines.tuning.methods import METHODS, TUNING_METHODS
+from engines.session.state import EditState, EditStep, Frame
 from engines.tuning.store import TunedEntry, tuned_store
 
 if TYPE_CHECKING:
@@ -140,29 +132,7 @@ __all__ = [
 ]
 
 DEFAULT_METHOD = "encoder-refine"
-SMALL_FACE_SHARE = 0.7
-"""A crop that has fewer picture pixels a side than this share of its own is said to be small."""
-POOR = "The reconstruction is poor"
-"""How the warning begins that another method may help against."""
-POOR_FACTOR = 3.0
-"""A reconstruction is said to be poor when its error is so many times the median of the encoder on held-out pictures."""
 TURNED = "The picture was turned: a face was found that way."
-_AS_IT_IS = ObjectEdit()
-
-
-@dataclass(frozen=True, eq=False)
-class AlignedPicture:
-    """A picture brought into the position that the pack's networks know."""
-
-    crop: np.ndarray
-    """uint8 RGB [R, R, 3], R the pack's resolution."""
-    alignment: Alignment
-    """Where the crop lies in the picture."""
-    picture_px: tuple[int, int]
-    """Width and height of the picture."""
-    warnings: tuple[str, ...] = ()
-    object_box: tuple[float, float, float, float] | None = None
-    """The detected object (x0, y0, x1, y1) in picture pixels: what ``mask="auto"`` takes."""
 
 
 # ---- packs ------------------------------------------------------------------------------------------------------
@@ -208,64 +178,9 @@ def turned_to_face(picture: Picture, faces: Sequence[Face]) -> Picture | None:
     return None if pixels is None else dataclasses.replace(picture, pixels=pixels, notes=(*picture.notes, TURNED))
 
 
-def align(
-    pack: Pack, picture: Picture, face: Face | None, around: tuple[float, float, float, float] | None = None
-) -> AlignedPicture:
-    """Cuts the face out in the position that the pack's networks know.
-
-    face: None for the square that holds the object, where the pack can find objects; for other packs the middle square.
-    around: a rectangle of the picture that a pack without faces has to take in; the square lies around it where it does not
-        fit into the one with the object.
-    """
-    found, square = _square(pack, picture, around) if face is None else (None, None)
-    side = pack.manifest.resolution
-    crop, alignment = aligned_crop(pack.manifest, picture.pixels, face, square)
-    warnings = ()
-    coarse = alignment.picture_px_per_crop_px
-    if coarse < SMALL_FACE_SHARE:
-        px = round(side * coarse)
-        what = "picture" if face is None else "face"
-        warnings = (
-            f"The {what} is small: {px} pixel{'s' if px > 1 else ''} a side, enlarged to {side}. Take a larger or sharper one.",
-        )
-    if found is not None and around is None and found.agreement < SURE:
-        warnings += ("No object was found for sure: draw a rectangle around it.",)
-    height, width = picture.pixels.shape[:2]
-    if face is not None:
-        box = tuple(float(side) for side in face.box)
-    elif found is not None and found.box is not None and square == found.square:
-        box = found.box
-    else:
-        box = _object_in_picture(pack, crop, alignment)
-    return AlignedPicture(crop, alignment, (width, height), warnings, box)
-
-
-def _square(
-    pack: Pack, picture: Picture, around: tuple[float, float, float, float] | None
-) -> tuple[Whereabouts | None, Square | None]:
-    """Where the object lies, for a pack that can tell, and the square to take; None for the one in the middle."""
-    size = (picture.pixels.shape[1], picture.pixels.shape[0])
-    side = pack.manifest.resolution
-    found = whereabouts(pack, picture.pixels, side) if pack.has("box_detector") else None
-    square = None if found is None else found.square
-    if around is None or pack.manifest.alignment.kind != "none":
-        return found, square
-    around = _rectangle(around, size)
-    return found, square_holding(around, square or middle_square(size), size, least_px=side) or square
-
-
 def classes_of(pack: Pack, aligned: AlignedPicture) -> dict[str, float]:
     """Class id -> calibrated probability of the object in a picture; empty for a pack without class predictor."""
     return live.classes_of(pack, aligned.crop)
-
-
-def _object_in_picture(pack: Pack, crop: np.ndarray, alignment: Alignment) -> tuple[float, float, float, float] | None:
-    """What the pack's box detector finds in the crop, in picture pixels; None where the pack has none."""
-    box = found_box(pack, crop)
-    if box is None:
-        return None
-    low, high = alignment.to_picture(np.array([box[:2], box[2:]]))
-    return float(low[0]), float(low[1]), float(high[0]), float(high[1])
 
 
 # ---- inversion --------------------------------------------------------------------------------------------------
@@ -276,7 +191,7 @@ def invert(
     source: Picture | AlignedPicture,
     *,
     method: str = DEFAULT_METHOD,
-    face: Literal["largest"] | int | None = "largest",
+    face: FaceChoice = "largest",
     seconds: float | None = None,
     steps: int | None = None,
     evaluations: int | None = None,
@@ -285,7 +200,7 @@ def invert(
     encoder_start: bool = True,
     class_search: bool = True,
     transform: TransformSearch = "none",
-    mask: Literal["auto"] | tuple[float, float, float, float] | None = None,
+    mask: MaskChoice = None,
     outside_weight: float = 0.3,
     pixel_loss: PixelLoss = "l1",
     global_loss: GlobalLoss = "frozen",
@@ -323,10 +238,8 @@ def invert(
     spaces = pack.manifest.latent.spaces
     if space is not None and space not in spaces:
         raise OptionError(f"space={space!r}: the pack {pack.id} has {', '.join(spaces)}.")
-    aligned = source if isinstance(source, AlignedPicture) else _aligned(pack, source, face, mask)
-    options = dataclasses.replace(options, mask=_mask_in_crop(aligned, mask))
-    aligned = dataclasses.replace(aligned, warnings=(*aligned.warnings, *_without_effect(aligned, method, options, mask)))
-    return _inverted(pack, aligned, method, options, cancel or CancelToken())
+    picture = source if isinstance(source, AlignedPicture) else align_to_choice(pack, source, face, mask)
+    return inverted(pack, picture, method, options, mask, cancel or CancelToken())
 
 
 def finish(progress: Iterator[InversionProgress]) -> Inversion:
@@ -352,18 +265,8 @@ def load_inversion(path: str | Path, pack: Pack | None = None) -> Inversion:
     """Reads what ``Inversion.save`` wrote; with `pack` also checks that it belongs to it. Raises InversionFileError."""
     inversion = Inversion.load(path)
     if pack is not None:
-        _check_belongs(pack, inversion, str(path))
+        check_belongs(pack, inversion, str(path))
     return inversion
-
-
-def check_method(pack: Pack, method: str) -> None:
-    """Raises OptionError, listing those there are, unless the pack can do the inversion method."""
-    offered = pack.manifest.methods
-    if method in METHOD_COMPONENTS and method not in offered:
-        missing = ", ".join(kind for kind in METHOD_COMPONENTS[method] if not pack.has(kind))
-        raise OptionError(f"method {method!r} needs what the pack {pack.id} lacks ({missing}); it can do {', '.join(offered)}.")
-    if method not in offered:
-        raise unknown_name("method", method, offered)
 
 
 # ---- the store of tuned generators ------------------------------------------------------------------------------
@@ -478,27 +381,6 @@ def remove_edit(pack: Pack, edit_id: str) -> UserEdit:
 # ---- edits ------------------------------------------------------------------------------------------------------
 
 
-def check_edits(
-    pack: Pack,
-    alphas: Mapping[str, float],
-    *,
-    layers: tuple[int, int] | None = None,
-    family: str = DEFAULT_FAMILY,
-    steps: Sequence[EditStep] = (),
-    object_edit: ObjectEdit = _AS_IT_IS,
-) -> None:
-    """Raises OptionError for what is not there (an attribute, family, layers, a class) or a strength outside its range."""
-    pack.check_family(family)
-    for name, alpha in alphas.items():
-        _check_edit(pack, name, alpha, family)
-    _check_layers(pack, layers)
-    for step in steps:
-        pack.check_family(step.family or family)
-        _check_edit(pack, step.attribute, step.alpha, step.family or family)
-        _check_layers(pack, step.layers)
-    objects.check_object_edit(pack, object_edit)
-
-
 def render(
     pack: Pack,
     inversion: Inversion,
@@ -507,7 +389,7 @@ def render(
     layers: tuple[int, int] | None = None,
     family: str = DEFAULT_FAMILY,
     steps: Sequence[EditStep] = (),
-    object_edit: ObjectEdit = _AS_IT_IS,
+    object_edit: ObjectEdit = AS_IT_IS,
     as_needed: bool = False,
 ) -> Frame:
     """The edited picture with what the predictors say about it. Pure: the same arguments give the same bytes.
@@ -521,7 +403,7 @@ def render(
         removed (:mod:`engines.session.need`). Without, every strength is applied in full, whatever the picture shows.
     Raises OptionError (see :func:`check_edits`), and InversionFileError for an inversion of another pack.
     """
-    _check_belongs(pack, inversion, "this inversion")
+    check_belongs(pack, inversion, "this inversion")
     check_edits(pack, alphas, layers=layers, family=family, steps=steps, object_edit=object_edit)
     return live.render(pack, inversion, _state(pack, inversion, alphas, layers, family, steps, object_edit, as_needed))
 
@@ -582,156 +464,9 @@ def _state(
     layers: tuple[int, int] | None = None,
     family: str = DEFAULT_FAMILY,
     steps: Sequence[EditStep] = (),
-    object_edit: ObjectEdit = _AS_IT_IS,
+    object_edit: ObjectEdit = AS_IT_IS,
     as_needed: bool = False,
 ) -> EditState:
     tuned_id = inversion.id if inversion.weight_differences else None
     strengths = tuple((alphas or {}).items())
     return EditState(pack.id, inversion.id, strengths, layers, tuned_id, family, tuple(steps), object_edit, as_needed)
-
-
-def _check_edit(pack: Pack, name: str, alpha: float, family: str) -> None:
-    own = {edit.id: edit.attribute for edit in fitting_edits(pack.manifest, pack.user).values()}
-    attributes = {attribute.id: attribute for attribute in pack.manifest.attributes} | own
-    if name not in attributes:
-        _check_outdated(pack, name)
-        raise unknown_name("attribute", name, attributes)
-    low, high = attributes[name].alpha_min, attributes[name].alpha_max
-    if not low <= alpha <= high:
-        raise OptionError(f"{name}={alpha:g}: the strength must lie between {low:g} and {high:g}.")
-    if name in own:
-        return
-    known = pack.manifest.editable_by(pack.family(family).attributes) if family != DEFAULT_FAMILY else attributes
-    if name not in known:
-        raise OptionError(f"{name}: the family {family} of pack {pack.id} edits {', '.join(known)} only.")
-
-
-def _check_outdated(pack: Pack, name: str) -> None:
-    """Raises OptionError that says why an edit of this name, which there is, cannot be used."""
-    for edit in all_user_edits(pack.id):
-        if edit.id == name and edit.user in (None, pack.user) and (problem := edit.problem(pack.manifest)):
-            raise OptionError(problem)
-
-
-def _check_layers(pack: Pack, layers: tuple[int, int] | None) -> None:
-    count = pack.manifest.latent.layers
-    if layers is not None and not 0 <= layers[0] < layers[1] <= count:
-        raise OptionError(f"layers={tuple(layers)}: give (first, end) with 0 <= first < end <= {count}.")
-
-
-def _aligned(
-    pack: Pack,
-    picture: Picture,
-    face: Literal["largest"] | int | None,
-    mask: Literal["auto"] | tuple[float, float, float, float] | None,
-) -> AlignedPicture:
-    """The aligned picture for a choice of face."""
-    if face is None or pack.manifest.alignment.kind == "none":
-        return align(pack, picture, None, None if mask == "auto" else mask)
-    faces = find_faces(picture)
-    if face == "largest":
-        if faces:
-            return align(pack, picture, faces[0])
-        aligned = align(pack, picture, None)
-        warning = "No face was found; the middle of the picture was taken."
-        return dataclasses.replace(aligned, warnings=(warning, *aligned.warnings))
-    if not isinstance(face, int) or isinstance(face, bool) or face < 0:
-        raise OptionError(f"face={face!r}: expected largest, None for the whole picture, or a number from 0 on.")
-    if face >= len(faces):
-        found = f"{len(faces)} face{'s' if len(faces) > 1 else ''}, numbered from 0" if faces else "no face"
-        raise NoFaceError(f"{picture.name}: face {face} was asked for, but there is {found}.")
-    return align(pack, picture, faces[face])
-
-
-def _inverted(
-    pack: Pack,
-    aligned: AlignedPicture,
-    method: str,
-    options: InversionOptions,
-    cancel: CancelToken,
-) -> Iterator[InversionProgress]:
-    """The method's records; the result also knows how the crop lies in its picture, and all warnings."""
-    alignment = {**aligned.alignment.to_json(), "picture_px": list(aligned.picture_px)}
-    for record in _records(pack, aligned.crop, method, options, cancel):
-        if record.result is not None:
-            warnings = (*aligned.warnings, *record.result.warnings, *_poor(pack, record.result))
-            record = dataclasses.replace(
-                record, result=dataclasses.replace(record.result, alignment=alignment, warnings=warnings)
-            )
-        yield record
-
-
-def _records(
-    pack: Pack, crop: np.ndarray, method: str, options: InversionOptions, cancel: CancelToken
-) -> Iterator[InversionProgress]:
-    """What a method yields; those that tune the generator keep their results for the next visit."""
-    if method in TUNING_METHODS:
-        return invert_once(pack, crop, options, cancel, method=method, store=tuned_store())
-    return METHODS[method](pack, crop, options, cancel)
-
-
-def _mask_in_crop(
-    aligned: AlignedPicture, mask: Literal["auto"] | tuple[float, float, float, float] | None
-) -> tuple[float, float, float, float] | None:
-    """The rectangle around a mask, given in pixels of the picture, in pixels of the crop."""
-    if mask is None or (mask == "auto" and aligned.object_box is None):
-        return None
-    # A detected box may reach beyond the picture.
-    x0, y0, x1, y1 = aligned.object_box if mask == "auto" else _rectangle(mask, aligned.picture_px)
-    corners = aligned.alignment.to_crop(np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)]))
-    side = aligned.crop.shape[0]
-    low, high = np.clip(corners.min(axis=0), 0, side), np.clip(corners.max(axis=0), 0, side)
-    if (high - low).min() <= 0:
-        raise OptionError(f"mask={mask}: the rectangle lies outside the part of the picture that is edited.")
-    return float(low[0]), float(low[1]), float(high[0]), float(high[1])
-
-
-def _rectangle(mask: Sequence[float], picture_px: tuple[int, int]) -> tuple[float, float, float, float]:
-    """A rectangle that was given, as numbers. Raises OptionError unless there is some of the picture in it."""
-    try:
-        rectangle = tuple(float(side) for side in mask)
-    except (TypeError, ValueError):
-        raise OptionError(f"mask={mask!r}: give auto, or four numbers x0, y0, x1, y1.") from None
-    if len(rectangle) != 4 or not all(math.isfinite(side) for side in rectangle):
-        raise OptionError(f"mask={mask}: four numbers x0, y0, x1, y1 are needed.")
-    x0, y0, x1, y1 = rectangle
-    width, height = picture_px
-    if x1 <= x0 or y1 <= y0:
-        raise OptionError(f"mask={mask}: the rectangle has no area; x0 < x1 and y0 < y1 are needed.")
-    if x1 <= 0 or y1 <= 0 or x0 >= width or y0 >= height:
-        raise OptionError(f"mask={mask}: the rectangle lies outside the picture of {width} x {height} pixels.")
-    return rectangle
-
-
-def _without_effect(
-    aligned: AlignedPicture,
-    method: str,
-    options: InversionOptions,
-    mask: Literal["auto"] | tuple[float, float, float, float] | None,
-) -> tuple[str, ...]:
-    """Warnings of what was asked for and changes nothing."""
-    # What was detected is no wish of the user's.
-    unused = [name for name in unused_options(method, options) if name != "mask" or mask != "auto"]
-    warnings = (f"The method {method} has no use for {', '.join(unused)}; the result is the same without.",) if unused else ()
-    if mask == "auto" and aligned.object_box is None:
-        warnings = (*warnings, "mask=auto: nothing was found in the picture, so all of it counts the same.")
-    return warnings
-
-
-def _poor(pack: Pack, inversion: Inversion) -> tuple[str, ...]:
-    """A warning when the error is far above what the encoder makes of held-out pictures, as its training measured it."""
-    usual = pack.manifest.components["encoder"].provenance.metrics.get("held_out_mse_median")
-    if usual is None or inversion.mse <= POOR_FACTOR * usual:
-        return ()
-    return (
-        f"{POOR}: its error is {inversion.mse:.3f}, {inversion.mse / usual:.0f} times the {usual:.3f} "
-        "of pictures like those the pack was trained on. Edits may not look like the original.",
-    )
-
-
-def _check_belongs(pack: Pack, inversion: Inversion, name: str) -> None:
-    """Raises InversionFileError for codes of another pack, or of other weights of it."""
-    if inversion.pack_id != pack.id:
-        raise InversionFileError(f"{name} belongs to the pack {inversion.pack_id}, not to {pack.id}: name that pack.")
-    if inversion.pack_hash != generator_hash(pack):
-        raise InversionFileError(f"{name} was made with other weights of the pack {pack.id}: make it again (invert).")

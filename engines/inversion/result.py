@@ -115,14 +115,14 @@ class Inversion:
             temporary.write_bytes(self.to_bytes())
 
     def to_bytes(self) -> bytes:
-        """The contents of the file that :meth:`save` writes."""
+        """The contents of the file that :meth:`save` writes: the same for the same inversion."""
         kept_apart = (*_ARRAYS, "weight_differences")
         facts = {item.name: getattr(self, item.name) for item in fields(self) if item.init and item.name not in kept_apart}
         facts = {name: dict(value) if isinstance(value, Mapping) else value for name, value in facts.items()}
         header = {"format": FORMAT, "version": str(VERSION), "inversion": json.dumps(facts)}
         arrays = {name: getattr(self, name) for name in _ARRAYS}
         weights = {_WEIGHTS + name: array for name, array in self.weight_differences.items()}
-        return safetensors_bytes({**arrays, **weights}, metadata=header)
+        return _with_sorted_metadata(safetensors_bytes({**arrays, **weights}, metadata=header))
 
     @staticmethod
     def load(path: Path | str) -> Inversion:
@@ -161,10 +161,24 @@ class Inversion:
             raise InversionFileError(f"{name}: damaged contents ({error}); {again}") from error
 
 
+def _header(data: bytes) -> tuple[dict[str, Any], int]:
+    """The header of a safetensors file (8 bytes with its length, then JSON), and where it ends."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    return json.loads(data[8:end]), end
+
+
 def _metadata(data: bytes) -> dict[str, str]:
-    """The free texts in the header of a safetensors file: 8 bytes with its length, then JSON."""
-    length = int.from_bytes(data[:8], "little")
-    return json.loads(data[8 : 8 + length]).get("__metadata__") or {}
+    """The free texts in the header of a safetensors file."""
+    return _header(data)[0].get("__metadata__") or {}
+
+
+def _with_sorted_metadata(data: bytes) -> bytes:
+    """The same safetensors file with its free texts in order: the library writes them in another one at every call."""
+    header, end = _header(data)
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # tensors start at a multiple of 8 bytes
+    return len(text).to_bytes(8, "little") + text + data[end:]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from engines.core.errors import OptionError
 
-__all__ = ["ObjectEdit"]
+__all__ = ["AS_IT_IS", "ObjectEdit"]
 
 _KEYS = ("class", "class_alpha", "shift", "zoom", "truncation")
 
@@ -52,7 +52,7 @@ class ObjectEdit:
 
     @property
     def edited(self) -> bool:
-        return self != ObjectEdit()
+        return self != AS_IT_IS
 
     @property
     def moves(self) -> bool:
@@ -83,3 +83,7 @@ def _number(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise OptionError(f"{name}={str(value)[:80]}: a finite number is needed.")
     return float(value)
+
+
+AS_IT_IS = ObjectEdit()
+"""What leaves everything as it is."""

@@ -13,12 +13,9 @@ import numpy as np
 
 from engines.core.errors import OptionError
 from engines.editing.families import DEFAULT_FAMILY
-from engines.session.object_edit import ObjectEdit
+from engines.session.object_edit import AS_IT_IS, ObjectEdit
 
 __all__ = ["EditState", "EditStep", "Frame", "unknown_name"]
-
-
-_AS_IT_IS = ObjectEdit()
 
 
 @dataclass(frozen=True)
@@ -53,7 +50,7 @@ class EditState:
     """The edit family of `alphas`."""
     steps: tuple[EditStep, ...] = ()
     """Edits made after `alphas`, one after the other in this order; without zeros, each with its family."""
-    object_edit: ObjectEdit = _AS_IT_IS
+    object_edit: ObjectEdit = AS_IT_IS
     """What is changed of the object as a whole; in part before `alphas`, in part after all."""
     as_needed: bool = False
     """Whether edits go only as far as the unedited picture calls for: :mod:`engines.session.need`."""

@@ -10,6 +10,7 @@ damaged, or was made by other weights or another version, is removed when it is 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -101,15 +102,18 @@ class TunedStore:
         return inversion
 
     def put(self, key: StoreKey, inversion: Inversion) -> None:
-        """Keeps the inversion, and makes room for it. One that is larger than the whole store is not kept.
+        """Keeps the inversion, and makes room for it; a store of 0 bytes keeps nothing.
 
-        Raises OSError where the folder cannot be written to.
+        Raises OSError where the folder cannot be written to, or the entry is larger than the whole store.
         """
+        if self._capacity_bytes == 0:
+            return
         facts = {"format": FORMAT, "weights": key.weights, "pack": inversion.pack_id, "method": inversion.method}
         head = json.dumps({**facts, "mse": inversion.mse}).encode()
         data = b"\n".join([head, seal(inversion.to_bytes(), key.secret, named=head)])
         if len(data) > self._capacity_bytes:
-            return
+            reason = f"{len(data)} bytes are more than the whole store ({STORE_BYTES_VARIABLE}={self._capacity_bytes})"
+            raise OSError(errno.EFBIG, reason)
         with replacing(self._path(key)) as temporary:
             temporary.write_bytes(data)
         self._make_room()

@@ -150,3 +150,9 @@ def test_a_store_that_cannot_be_written_to_costs_a_warning_and_no_result(tiny_pa
     result = _visit(tiny_pack, crop, TunedStore(tmp_path / "file" / "tuned"))[-1].result
     assert "could not be kept" in result.warnings[0]
     assert result.weight_differences
+
+
+def test_a_store_that_is_too_small_says_so_and_one_of_no_bytes_is_meant_so(tiny_pack, crop, tmp_path, runs):
+    small, none = (_visit(tiny_pack, crop, TunedStore(tmp_path / "tuned", size))[-1].result for size in (1000, 0))
+    assert "LWE_TUNED_BYTES=1000" in small.warnings[0]
+    assert not none.warnings

@@ -128,9 +128,15 @@ def test_the_least_recently_used_go_first(tmp_path, crop, made):
 def test_what_does_not_fit_at_all_is_not_kept_and_evicts_nothing(tmp_path, crop, made):
     store = TunedStore(tmp_path / "tuned", 12_000)
     store.put(_key(crop), made(crop))
-    store.put(_key(crop, method="fine-tune"), made(crop, size=40_000))
+    with pytest.raises(OSError, match=r"more than the whole store \(LWE_TUNED_BYTES=12000\)"):
+        store.put(_key(crop, method="fine-tune"), made(crop, size=40_000))
     assert store.get(_key(crop)) is not None
     assert store.get(_key(crop, method="fine-tune")) is None
+
+
+def test_a_store_of_no_bytes_keeps_nothing(tmp_path, crop, made):
+    TunedStore(tmp_path / "tuned", 0).put(_key(crop), made(crop))
+    assert not (tmp_path / "tuned").exists()
 
 
 def test_entries_tell_what_they_are_without_their_picture(store, crop, made, tmp_path):
