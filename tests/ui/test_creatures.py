@@ -303,11 +303,11 @@ def test_an_off_centre_upload_is_found_searched_edited_and_pasted_back(page: Any
     page.keyboard.press("ArrowRight")
     after = [int(value) for value in page.locator("[data-side]").evaluate_all("all => all.map(each => each.value)")]
     assert after[0] > before[0] and after[1] == before[1]
-    page.locator("[data-part=seconds]").fill("30")
+    page.locator("[data-part=seconds]").fill("120")
     page.locator("[data-part=seconds]").press("Tab")
 
     order = press_invert(page)
-    assert order == {"method": "basin-cma", "options": {"seconds": 30, "mask": after, "transform": "both"}}
+    assert order == {"method": "basin-cma", "options": {"seconds": 120, "mask": after, "transform": "both"}}
     # The search is seen: what it does is said, and its picture changes while it goes on.
     page.wait_for_function("() => document.querySelector('[data-part=job-text]').textContent.includes('transform')")
     preview = page.locator("[data-part=preview]")
