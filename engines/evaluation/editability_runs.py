@@ -13,7 +13,7 @@ from engines.evaluation.judges import Judges
 from engines.evaluation.metrics import squared_difference
 from engines.evaluation.setting import Setting, Subjects
 from engines.evaluation.tuned_edits import random_change, tallied
-from engines.evaluation.ways import inverted
+from engines.evaluation.ways import inverted, revised
 from engines.generators.weight_differences import tuned
 
 __all__ = ["SHOWN_CODES", "Bench", "Outcome", "TunedRun", "strip_of"]
@@ -32,7 +32,7 @@ class TunedRun(NamedTuple):
     @property
     def name(self) -> str:
         """What its result is kept as."""
-        return f"{self.picture:04d}-{self.way.replace(':', '-')}"
+        return revised(f"{self.picture:04d}-{self.way.replace(':', '-')}", self.way)
 
 
 @dataclass(frozen=True)

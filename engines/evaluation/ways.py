@@ -22,7 +22,7 @@ __all__ = ["METHODS_REVISION", "chosen_ways", "finished", "inverted", "revised",
 
 METHODS_REVISION = 2
 """One more whenever all methods change what they find: what evaluations kept before then counts no more."""
-_REVISIONS = {"basin-cma": 3}
+_REVISIONS = {"basin-cma": 3, "clone": 3}
 """Of methods that have changed alone since, from METHODS_REVISION on."""
 
 

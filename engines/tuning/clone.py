@@ -32,7 +32,10 @@ from engines.tuning.run import Look, Recipe, Task, tune
 __all__ = ["Cloner", "clone_recipe", "run"]
 
 LEARNING_RATE, GLOBAL_RATE = 0.06, 0.03
-"""For weights that start at unit scale, as all of an equalised generator do."""
+"""For weights that start at unit scale, as all of an equalised generator do. Rates grow with the error of the codes, see
+:func:`rate_factor`."""
+USUAL_ERROR, LARGEST_FACTOR = 0.02, 3.0
+"""Held-out renders lie below that error; photographs at up to four times it."""
 PIXEL_WEIGHT = 100.0
 """Of the mean squared error, 1 being that of the pyramid's distance."""
 ADVERSARIAL_WEIGHT = 0.01
@@ -44,19 +47,32 @@ GAN_RATE = 1e-3
 """The rate of the gan loss: that of the generator's own training."""
 
 
+def rate_factor(code_mse: float) -> float:
+    """How much larger the rates are for codes of that error: ``clamp(code_mse / USUAL_ERROR, 1, LARGEST_FACTOR)``.
+
+    Adam's steps are as long for any loss, but weights have a longer way to a picture that is far from all that the generator
+    paints: at the usual rates they do not arrive within the budget. What a longer way costs is that other codes' pictures
+    change more, which a picture that is near need not.
+    """
+    return min(max(code_mse / USUAL_ERROR, 1.0), LARGEST_FACTOR)
+
+
 class Cloner:
     """Local and global updates; each loss has an Adam of its own."""
 
     def __init__(self, task: Task, *, global_loss: GlobalLoss) -> None:
         self._task, self._global_loss = task, global_loss
-        self._local = Descent(task.trainee, LEARNING_RATE)
+        factor = rate_factor(task.code_mse)
+        self._local_rate, self._global_rate = factor * LEARNING_RATE, factor * GLOBAL_RATE
+        self._local = Descent(task.trainee, self._local_rate)
         self._mask = task.mask
         self._discriminator = task.models.discriminator
         self._label = picture_labels(task.models, task.target)
         self._global: list[tuple[Cohesion, Descent]] = []
         self._pictures = "none"
         if global_loss in ("frozen", "both"):
-            self._global.append((FrozenCohesion(task, Moves(task.models, task.w_plus)), Descent(task.trainee, GLOBAL_RATE)))
+            frozen = FrozenCohesion(task, Moves(task.models, task.w_plus))
+            self._global.append((frozen, Descent(task.trainee, self._global_rate)))
         if global_loss in ("gan", "both"):
             gan = GanCohesion(task)
             self._global.append((gan, Descent(task.trainee, GAN_RATE, GAN_BETAS)))
@@ -84,8 +100,8 @@ class Cloner:
 
     def settings(self) -> Mapping[str, Any]:
         return {
-            "learning_rate": LEARNING_RATE,
-            "global_rate": GLOBAL_RATE,
+            "learning_rate": self._local_rate,
+            "global_rate": self._global_rate,
             "pixel_weight": PIXEL_WEIGHT,
             "adversarial_weight": ADVERSARIAL_WEIGHT,
             "global_loss": self._global_loss,

@@ -21,7 +21,7 @@ from engines.tuning.store import StoreKey, TunedStore
 __all__ = ["invert_once", "store_key"]
 
 _USED_IF_THERE = ("edit_maps", "class_predictor", "training_sample")
-_REVISION = 4
+_REVISION = 5
 """Of the tuning methods: what an older one left is not found any more."""
 _FOUND, _WAITING = "Found from an earlier visit", "Waiting for another tuning to this picture"
 _POLL_SEC = 0.1

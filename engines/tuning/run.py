@@ -56,6 +56,8 @@ class Task:
     """[1, 1, R, R]: 1 inside the mask, the option's weight outside, 0 beyond the crop; None without mask and transform."""
     w_plus: Tensor
     """The pivot: codes [1, L, D] that stay as they are."""
+    code_mse: float
+    """Mean squared error of the untuned generator's picture of them."""
     seed: int
 
     @cached_property
@@ -248,7 +250,7 @@ def _task(
         if transform is not None:
             target, weight_map = transform.apply(target), transform_masks(weight_map, [transform])
         whitening = _whitening(models.generator, cancel) if whitened else None
-        return Task(models, Trainee(models.generator, whitening), target, weight_map, w_plus, options.seed)
+        return Task(models, Trainee(models.generator, whitening), target, weight_map, w_plus, pivot.mse, options.seed)
 
 
 def _whitening(generator: nn.Module, cancel: CancelToken) -> Mapping[str, Tensor] | None:

@@ -27,7 +27,7 @@ class _WithSample:
 @pytest.fixture
 def task(tiny_pack, crop) -> Task:
     w_plus = random_codes(tiny_pack.generator, 1, torch_generator(5))
-    return Task(tiny_pack, Trainee(tiny_pack.generator), to_tensor(crop), None, w_plus, 0)
+    return Task(tiny_pack, Trainee(tiny_pack.generator), to_tensor(crop), None, w_plus, 0.0, 0)
 
 
 def _disturb(task: Task, size: float = 0.05) -> None:
@@ -91,7 +91,7 @@ def test_training_pictures_come_from_the_packs_sample_where_there_is_one(task):
     assert GanCohesion(task).source == "the untuned generator's samples"
     sample = torch.full((6, 3, 32, 32), 255, dtype=torch.uint8)
     models = _WithSample(task.models, sample)
-    cohesion = GanCohesion(Task(models, task.trainee, task.target, None, task.w_plus, 0))
+    cohesion = GanCohesion(Task(models, task.trainee, task.target, None, task.w_plus, 0.0, 0))
     assert cohesion.source == "bundled sample of 6"
     real, labels = cohesion._training_pictures(torch_generator(0))
     assert labels.shape == (4, 0)

@@ -19,7 +19,7 @@ from engines.losses.laplacian import laplacian_pyramid_l1
 from engines.losses.masked import masked_mse, rectangle_mask
 from engines.tuning import run as course
 from engines.tuning import trainee as trainee_module
-from engines.tuning.clone import ADVERSARIAL_INTERVAL, ADVERSARIAL_WEIGHT, PIXEL_WEIGHT, Cloner
+from engines.tuning.clone import ADVERSARIAL_INTERVAL, ADVERSARIAL_WEIGHT, PIXEL_WEIGHT, Cloner, rate_factor
 from engines.tuning.fine_tune import DISTANCE_WEIGHT, PERCEPTUAL_WEIGHT, FineTuner
 from engines.tuning.methods import METHODS, TUNING_METHODS
 from engines.tuning.run import Task
@@ -47,7 +47,7 @@ def _codes(pack, count: int, seed: int) -> torch.Tensor:
 
 
 def _task(pack, crop, *, weight_map=None, seed=0) -> Task:
-    return Task(pack, Trainee(pack.generator), to_tensor(crop), weight_map, _codes(pack, 1, 5), seed)
+    return Task(pack, Trainee(pack.generator), to_tensor(crop), weight_map, _codes(pack, 1, 5), 0.0, seed)
 
 
 @pytest.mark.parametrize("method", METHOD_NAMES)
@@ -113,6 +113,19 @@ def test_with_steps_alone_the_same_seed_gives_the_same_bytes(tiny_pack, crop, gl
     assert first.settings["global_loss"] == global_loss
     if global_loss != "none":
         assert _result(tiny_pack, crop, "clone", steps=20, global_loss=global_loss, seed=1).id != first.id
+
+
+def test_rates_grow_with_the_error_of_the_codes_and_stay_for_what_the_generator_paints(tiny_pack, crop):
+    rates = {}
+    with torch.no_grad():
+        own = to_uint8(tiny_pack.generator.synthesis(_codes(tiny_pack, 1, 5)))[0]
+    for name, picture in {"own": own, "other": crop, "opposite": 255 - own}.items():
+        settings = _result(tiny_pack, picture, "clone", steps=1).settings
+        rates[name] = settings["code_mse"], settings["learning_rate"], settings["global_rate"]
+    assert [rate_factor(error) for error in (0.0, 0.02, 0.03, 0.06, 2.0)] == pytest.approx([1, 1, 1.5, 3, 3])
+    for error, local, cohesion in rates.values():
+        assert (local, cohesion) == pytest.approx((0.06 * rate_factor(error), 0.03 * rate_factor(error)))
+    assert rates["own"][1] < rates["opposite"][1]
 
 
 @pytest.mark.parametrize("method", METHOD_NAMES)
