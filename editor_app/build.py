@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import wraps
+from contextlib import contextmanager
 from typing import Any
 
 import gradio as gr
@@ -17,7 +17,7 @@ from editor_app.panels.new_attribute import new_attribute_panel
 from editor_app.panels.objects import objects_panel
 from editor_app.panels.result import result_panel
 from editor_app.panels.source import source_panel
-from engines.api import DEFAULT_METHOD, LweError
+from engines.api import DEFAULT_METHOD
 
 __all__ = ["build"]
 
@@ -33,11 +33,12 @@ def build(editor: Editor, *others: Editor) -> gr.Blocks:
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(600, 3600)) as page:
         _page_parts(editor, main=editor)
         _add_endpoints(editor)
-        page.unload(_forgetter(editor))
+        page.unload(_leaver(editor))
     for other in others:
         with page.route(other.info.title, f"/{other.info.id}"):
             _page_parts(other, main=editor)
-    page.queue(max_size=64)
+    # Only the queue runs a generator to its end, and closes one whose client is gone.
+    page.queue(max_size=64, api_open=False)
     return page
 
 
@@ -69,6 +70,10 @@ def _server_functions(editor: Editor) -> list[Callable[[Any], Any]]:
         """The session hash that the page's script gives; anything where a stranger calls."""
         return arguments[0] if isinstance(arguments, list) and arguments else None
 
+    def wanted_of(arguments: Any) -> object:
+        """What it gives beside."""
+        return arguments[1] if isinstance(arguments, list) and len(arguments) > 1 else None
+
     def paint(arguments: Any) -> dict[str, Any]:
         return live.live(editor, arguments)
 
@@ -79,10 +84,10 @@ def _server_functions(editor: Editor) -> list[Callable[[Any], Any]]:
         return live.download(editor, arguments)
 
     def cancel(arguments: Any) -> None:
-        jobs.cancel_job(editor, session_of(arguments))
+        jobs.cancel_job(editor, session_of(arguments), wanted_of(arguments))
 
     def alive(arguments: Any) -> dict[str, int]:
-        return {"revision": jobs.job_revision(editor, session_of(arguments))}
+        return {"revision": jobs.running_job(editor, session_of(arguments))}
 
     def stored(arguments: Any) -> dict[str, Any]:
         return kept.stored()
@@ -91,6 +96,8 @@ def _server_functions(editor: Editor) -> list[Callable[[Any], Any]]:
         return kept.forget(editor, session_of(arguments))
 
     def edits(arguments: Any) -> dict[str, Any]:
+        # The page asks every few seconds while it is looked at.
+        editor.sessions.stay(session_of(arguments))
         return own.own_edits(editor, arguments)
 
     def train(arguments: Any) -> dict[str, Any]:
@@ -127,35 +134,29 @@ def _wire_jobs(editor: Editor, result: gr.HTML) -> None:
     )
 
 
-def _forgetter(editor: Editor) -> Callable[[gr.Request], None]:
-    def forget(request: gr.Request) -> None:
-        editor.sessions.drop(request.session_hash)
+def _leaver(editor: Editor) -> Callable[[gr.Request], None]:
+    def leave(request: gr.Request) -> None:
+        editor.sessions.leave(request.session_hash)
 
-    return forget
+    return leave
 
 
 # ---- endpoints --------------------------------------------------------------------------------------------------
 
 
-def _spoken(function: Callable[..., Any]) -> Callable[..., Any]:
+@contextmanager
+def _spoken() -> Iterator[None]:
     """Errors meant for people reach the client as its error message; faults go to the log."""
-
-    @wraps(function)
-    def guarded(*arguments: Any) -> Any:
-        try:
-            return function(*arguments)
-        except LweError as error:
-            raise gr.Error(str(error), print_exception=False) from error
-        except Exception as error:
-            raise gr.Error(texts.error_text(error), print_exception=False) from error
-
-    return guarded
+    try:
+        yield
+    except Exception as error:
+        raise gr.Error(texts.error_text(error), print_exception=False) from error
 
 
 def _add_endpoints(editor: Editor) -> None:
     """Invisible components give the endpoints their types; Gradio checks that files come from its own upload folder."""
 
-    @_spoken
+    @_spoken()
     def packs() -> dict[str, Any]:
         """Lists the installed packs.
 
@@ -164,8 +165,7 @@ def _add_endpoints(editor: Editor) -> None:
         """
         return http.packs()
 
-    @_spoken
-    def invert(image: str, pack: str, method: str, seed: float, options: Any) -> tuple[Any, dict[str, Any]]:
+    def invert(image: str, pack: str, method: str, seed: float, options: Any) -> Iterator[tuple[Any, dict[str, Any]]]:
         """Finds the codes of the largest face in a picture, or of the whole picture where there is no face.
 
         Args:
@@ -178,14 +178,15 @@ def _add_endpoints(editor: Editor) -> None:
                 (true or false), transform (none, spatial, colour or both), mask ("auto" or [x0, y0, x1, y1] in pixels),
                 outside_weight (0 to 1), pixel_loss (l1 or laplacian), global_loss (none, frozen, gan or both).
         Returns:
-            The reconstruction, and {mse, perceptual, seconds, steps, evaluations, settings, warnings, ...}.
+            The reconstruction, and {mse, perceptual, seconds, steps, evaluations, settings, warnings, ...}; before it, now and
+            then, nothing and {progress}.
         """
-        return http.invert(editor, image, pack, method, seed, options)
+        with _spoken():
+            yield from http.invert(editor, image, pack, method, seed, options)
 
-    @_spoken
     def edit(
         image: str, pack: str, method: str, edits: Any, paste_back: bool, seed: float, options: Any
-    ) -> tuple[Any, dict[str, Any]]:
+    ) -> Iterator[tuple[Any, dict[str, Any]]]:
         """Inverts a picture, changes attributes, and gives the edited picture.
 
         Args:
@@ -200,9 +201,11 @@ def _add_endpoints(editor: Editor) -> None:
                 far as the picture calls for, as in the page), object (a JSON object with some of class, class_alpha, shift,
                 zoom, truncation) and the options of /invert.
         Returns:
-            The picture, and {before, after, identity_similarity, mse, seconds, warnings, ...}.
+            The picture, and {before, after, identity_similarity, mse, seconds, warnings, ...}; before it, now and then, nothing
+            and {progress}.
         """
-        return http.edit(editor, image, pack, method, edits, paste_back, seed, options)
+        with _spoken():
+            yield from http.edit(editor, image, pack, method, edits, paste_back, seed, options)
 
     with gr.Group(visible=False):
         image = gr.File(label="image", type="filepath")
@@ -215,8 +218,9 @@ def _add_endpoints(editor: Editor) -> None:
         picture = gr.Image(format="png", label="picture")
         facts = gr.JSON(label="facts")
         calls = [gr.Button() for _ in range(3)]
-    shared = {"concurrency_limit": 4, "concurrency_id": "endpoints", "show_progress": "hidden"}
-    calls[0].click(packs, None, facts, api_name="packs", **shared)
+    calls[0].click(packs, None, facts, api_name="packs", queue=False, show_progress="hidden")
+    # One at a time: the people before the page are to wait for one program at most.
+    shared = {"concurrency_limit": 1, "concurrency_id": "endpoints", "show_progress": "hidden"}
     calls[1].click(invert, [image, pack, method, seed, options], [picture, facts], api_name="invert", **shared)
     edit_inputs = [image, pack, method, edits, paste_back, seed, options]
     calls[2].click(edit, edit_inputs, [picture, facts], api_name="edit", **shared)

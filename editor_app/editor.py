@@ -17,6 +17,8 @@ from engines.api import OptionError, Pack, PackInfo, open_pack
 __all__ = ["Editor"]
 
 LIVE_SLOTS = 2
+OPENED_AT_ONCE = 2
+MAX_WAITING_EXPORTS = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +32,11 @@ class Editor:
     """Where Gradio puts uploads; jobs open no file outside it."""
     sessions: Sessions = field(default_factory=Sessions)
     turns: Turns = field(default_factory=Turns)
+    """Of inversions."""
+    openings: Turns = field(default_factory=lambda: Turns(at_once=OPENED_AT_ONCE))
+    """Of pictures that are decoded and searched: a large one takes hundreds of megabytes meanwhile."""
+    exports: Turns = field(default_factory=lambda: Turns(MAX_WAITING_EXPORTS))
+    """Of pictures at full size: blending a large one takes gigabytes."""
     downloads: Downloads = field(default_factory=Downloads)
     trainings: Trainings = field(default_factory=Trainings)
     live_slots: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(LIVE_SLOTS))
@@ -57,6 +64,15 @@ class Editor:
         if not inside:
             raise OptionError(texts.NOT_UPLOADED)
         return found
+
+    def forgotten(self, session_hash: object) -> str:
+        """The sentence why a tab's picture is not there."""
+        return texts.CROWDED_OUT if self.sessions.was_crowded_out(session_hash) else texts.FORGOTTEN
+
+    def sweep(self) -> None:
+        """Forgets the tabs and removes the downloads whose time is over."""
+        self.sessions.sweep()
+        self.downloads.sweep()
 
     def close(self) -> None:
         """Ends all jobs and removes what lies on disk."""

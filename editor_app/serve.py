@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import signal
 import socket
 import sys
-import tempfile
 import threading
+import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from editor_app.examples import examples_folder, load_examples
+from editor_app.temporary import own_folder
 
 if TYPE_CHECKING:
     from editor_app.editor import Editor
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["serve"]
 
 MAX_SESSIONS = 64
+SWEEP_PERIOD_SEC = 30.0
 
 _log = logging.getLogger("editor_app")
 
@@ -34,27 +36,22 @@ def serve(host: str, port: int, pack_id: str, on_ready: Callable[[str], None]) -
     Raises OptionError for a port that cannot be used and PackError for a pack that is not there.
     """
     _check_port(host, port)
-    uploads = tempfile.mkdtemp(prefix="lwe-uploads-")
-    cleanups = [lambda: shutil.rmtree(uploads, ignore_errors=True)]
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda number, _: _end(number, cleanups))
-    # Read when Gradio is imported. Its statistics over past events would be computed anew after each of them.
-    os.environ.update(GRADIO_ANALYTICS_ENABLED="False", GRADIO_ANALYTICS_CACHE_FREQUENCY="1000000")
-    os.environ.setdefault("GRADIO_TEMP_DIR", uploads)
-    try:
+    with ExitStack() as cleanups:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda number, _: _end(number, cleanups))
+        folder = cleanups.enter_context(own_folder())
+        # Read when Gradio is imported. Its statistics over past events would be computed anew after each of them.
+        os.environ.update(GRADIO_ANALYTICS_ENABLED="False", GRADIO_ANALYTICS_CACHE_FREQUENCY="1000000")
+        os.environ.setdefault("GRADIO_TEMP_DIR", str(folder / "uploads"))
         _run(host, port, pack_id, on_ready, cleanups)
-    finally:
-        for cleanup in cleanups:
-            cleanup()
 
 
-def _end(number: int, cleanups: list[Callable[[], None]]) -> None:
+def _end(number: int, cleanups: ExitStack) -> None:
     """Cleans up and leaves at once, whatever the threads are doing: files are written whole or not at all.
 
     An orderly exit would wait for them, and the networks' own threads do not survive the interpreter's end.
     """
-    for cleanup in cleanups:
-        cleanup()
+    cleanups.close()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0 if number == signal.SIGTERM else 128 + number)
@@ -72,7 +69,7 @@ def _check_port(host: str, port: int) -> None:
         raise OptionError(f"cannot listen on {host} port {port} ({reason}); choose another with --port or --host.") from error
 
 
-def _run(host: str, port: int, pack_id: str, on_ready: Callable[[str], None], cleanups: list[Callable[[], None]]) -> None:
+def _run(host: str, port: int, pack_id: str, on_ready: Callable[[str], None], cleanups: ExitStack) -> None:
     from editor_app.build import build
     from editor_app.editor import Editor
     from editor_app.markup import script, style
@@ -81,11 +78,12 @@ def _run(host: str, port: int, pack_id: str, on_ready: Callable[[str], None], cl
     from editor_app.theme import page_theme
     from engines.api import PackNotFoundError, list_packs
 
+    _check_environment()
     infos = {info.id: info for info in list_packs()}
     if pack_id not in infos:
         raise PackNotFoundError(f"there is no pack {pack_id!r}; installed: {', '.join(infos) or 'none'}.")
     editor = Editor(infos[pack_id], load_examples(examples_folder(pack_id)), upload_dir=os.environ["GRADIO_TEMP_DIR"])
-    cleanups.append(editor.close)
+    cleanups.callback(editor.close)
     others = [_beside(editor, info) for info in infos.values() if info.id != pack_id and info.methods]
     page = build(editor, *others)
     app, address, _ = page.launch(
@@ -108,7 +106,35 @@ def _run(host: str, port: int, pack_id: str, on_ready: Callable[[str], None], cl
     add_routes(app, editor, *others)
     threading.Thread(target=_warm_up, args=(editor,), name="warm-up", daemon=True).start()
     on_ready(address)
-    threading.Event().wait()
+    while True:
+        time.sleep(SWEEP_PERIOD_SEC)
+        _sweep(editor)
+
+
+def _check_environment() -> None:
+    """Before the page stands, and in our words: what a job would stumble over later."""
+    from engines.api import OptionError, tuned_entries, user_edits
+
+    for name in ("LWE_DATA_DIR", "GRADIO_TEMP_DIR"):
+        folder = os.environ.get(name)
+        if folder is None:
+            continue
+        try:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OptionError(f"{name}={folder}: this folder cannot be made ({error.strerror}); name another.") from error
+        if not os.access(folder, os.W_OK):
+            raise OptionError(f"{name}={folder}: nothing can be written into this folder; name another.")
+    # LWE_TUNED_BYTES is looked at, and what interrupted trainings have left is removed.
+    tuned_entries()
+    user_edits()
+
+
+def _sweep(editor: Editor) -> None:
+    try:
+        editor.sweep()
+    except Exception:
+        _log.exception("what is old could not be removed")
 
 
 def _beside(editor: Editor, info: PackInfo) -> Editor:

@@ -18,6 +18,8 @@ from engines.api import AlignedPicture, CancelToken, Face, Inversion, Pack, Pict
 __all__ = ["Opened", "Seen", "Session", "Sessions"]
 
 MAX_HASH_LENGTH = 64
+_REMEMBERED = 256
+"""Tabs of which it is known that they were crowded out."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,8 @@ class Session:
     """Number of the newest job the page has asked for; the page counts up, answers to older numbers are dropped."""
     cancel: CancelToken = field(default_factory=CancelToken)
     """Ends the job `revision`."""
+    running: int | None = None
+    """Number of the job that is at work; None where it has ended, or none was asked for."""
     opened: Opened | None = None
     coming: Opened | None = None
     inversion: Inversion | None = None
@@ -83,6 +87,8 @@ class Session:
     preview: Preview | None = None
     """The photo at the size of the screen; None for a person made up by the generator."""
     used_sec: float = 0.0
+    left_sec: float | None = None
+    """When its page was last thought to be closed; None once it has called again."""
 
     def begin(self, revision: int) -> CancelToken | None:
         """Cancels the running job and makes `revision` the current one; None if a newer one was asked for already."""
@@ -90,8 +96,20 @@ class Session:
             if revision <= self.revision:
                 return None
             self.cancel.cancel()
-            self.revision, self.cancel = revision, CancelToken()
+            self.revision, self.cancel, self.running = revision, CancelToken(), revision
             return self.cancel
+
+    def end(self, revision: int) -> None:
+        """The job has ended, however."""
+        with self.lock:
+            if self.running == revision:
+                self.running = None
+
+    def stop(self, revision: object) -> None:
+        """Asks the job of that number to stop; one that was ordered after it goes on."""
+        with self.lock:
+            if revision == self.revision:
+                self.cancel.cancel()
 
     @property
     def picture(self) -> Picture | None:
@@ -132,7 +150,11 @@ class Session:
 
 
 class Sessions:
-    """All tabs, least recently used first; a tab that is idle too long, or the oldest of too many, is forgotten."""
+    """All tabs, least recently used first.
+
+    A tab that is idle too long, or the oldest of too many, is forgotten; not while a job of it runs. One whose page is closed
+    is forgotten when it has not called for a while: a connection that breaks and comes back looks like a page that closes.
+    """
 
     def __init__(
         self,
@@ -140,14 +162,17 @@ class Sessions:
         max_sessions: int = 64,
         max_bytes: int = 400_000_000,
         max_idle_sec: float = 3600.0,
+        max_left_sec: float = 90.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._max_sessions = max_sessions
         self._max_bytes = max_bytes
         self._max_idle_sec = max_idle_sec
+        self._max_left_sec = max_left_sec
         self._clock = clock
         self._lock = threading.Lock()
         self._sessions: OrderedDict[str, Session] = OrderedDict()
+        self._crowded_out: OrderedDict[str, None] = OrderedDict()
 
     def open(self, session_hash: str) -> Session:
         """The tab's record, made on first use. Raises ValueError for a key that is no session hash."""
@@ -156,6 +181,7 @@ class Sessions:
         with self._lock:
             session = self._sessions.setdefault(session_hash, Session())
             self._touch(session_hash, session)
+            self._crowded_out.pop(session_hash, None)
             self._forget_old(keep=session_hash)
             return session
 
@@ -166,6 +192,32 @@ class Sessions:
             if session is not None:
                 self._touch(session_hash, session)
             return session
+
+    def job_ended(self, session_hash: str, session: Session, revision: int) -> None:
+        """A job of the tab has ended: its idle time counts from now on."""
+        session.end(revision)
+        with self._lock:
+            if self._sessions.get(session_hash) is session:
+                session.used_sec = self._clock()
+                self._sessions.move_to_end(session_hash)
+
+    def was_crowded_out(self, session_hash: object) -> bool:
+        """Whether the tab was forgotten to make room for others, and has not been opened again."""
+        with self._lock:
+            return isinstance(session_hash, str) and session_hash in self._crowded_out
+
+    def leave(self, session_hash: object) -> None:
+        """The tab's page seems to be closed."""
+        self._note_left(session_hash, self._clock())
+
+    def stay(self, session_hash: object) -> None:
+        """The tab's page is open after all."""
+        self._note_left(session_hash, None)
+
+    def sweep(self) -> None:
+        """Forgets the tabs whose time is over; to be called every now and then."""
+        with self._lock:
+            self._forget_old()
 
     def drop(self, session_hash: str) -> None:
         """Forgets a tab and ends what it was waiting for."""
@@ -182,16 +234,34 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._sessions)
 
+    def _note_left(self, session_hash: object, left_sec: float | None) -> None:
+        with self._lock:
+            session = self._sessions.get(session_hash) if isinstance(session_hash, str) else None
+            if session is not None:
+                session.left_sec = left_sec
+
     def _touch(self, session_hash: str, session: Session) -> None:
-        session.used_sec = self._clock()
+        session.used_sec, session.left_sec = self._clock(), None
         self._sessions.move_to_end(session_hash)
 
-    def _forget_old(self, *, keep: str) -> None:
+    def _forget_old(self, *, keep: str = "") -> None:
         total_bytes = sum(session.held_bytes for session in self._sessions.values())
         for session_hash, session in list(self._sessions.items()):
-            idle = self._clock() - session.used_sec > self._max_idle_sec
+            over = self._is_over(session)
             crowded = len(self._sessions) > self._max_sessions or total_bytes > self._max_bytes
-            if session_hash != keep and (idle or crowded):
-                total_bytes -= session.held_bytes
-                del self._sessions[session_hash]
-                session.cancel.cancel()
+            if session_hash == keep or not (over or (crowded and session.running is None)):
+                continue
+            total_bytes -= session.held_bytes
+            del self._sessions[session_hash]
+            session.cancel.cancel()
+            if not over:
+                self._crowded_out[session_hash] = None
+        while len(self._crowded_out) > _REMEMBERED:
+            self._crowded_out.popitem(last=False)
+
+    def _is_over(self, session: Session) -> bool:
+        """Whether the tab's page was closed long ago, or has not been used for long."""
+        now_sec = self._clock()
+        if session.left_sec is not None and now_sec - session.left_sec > self._max_left_sec:
+            return True
+        return session.running is None and now_sec - session.used_sec > self._max_idle_sec

@@ -91,6 +91,7 @@ CANCELLED = "Cancelled."
 STOPPED_EARLY = "Stopped early: this is the best that was found until then."
 BUSY = "Many people are using this editor now. Try again in a minute."
 FORGOTTEN = "This page was idle for long and its picture is forgotten. Choose the picture again."
+CROWDED_OUT = "Many people are using this editor now, and this page's picture had to make room. Choose the picture again."
 BAD_REQUEST = "The page sent something this server does not understand. Reload it."
 FAULT = "Something went wrong in the editor, and it is not your picture's fault. The server's log has the details."
 
@@ -102,7 +103,8 @@ def error_text(error: Exception) -> str:
     if isinstance(error, TooBusy):
         return BUSY
     if isinstance(error, LweError):
-        return str(error)
+        # A client can send halves of characters, which no answer can carry.
+        return str(error).encode("utf-8", "replace").decode()
     _log.error("unexpected failure", exc_info=error)
     return FAULT
 
@@ -150,7 +152,8 @@ def trained_text(edit: UserEdit) -> str:
         parts.append(f"{facts['skipped']} picture{'' if one else 's'} could not be used.")
     accuracy = figures["classifier_balanced_accuracy"]
     if accuracy is not None:
-        parts.append(f"It is told in {100 * accuracy:.0f} % of pictures that the training has not seen.")
+        told = f"{100 * accuracy:.0f} %, the mean of those with it and of those without"
+        parts.append(f"Pictures that the training has not seen are told right in {told}.")
     changes = [figures[direction]["picture_change"] for direction in ("add", "remove")]
     if None not in changes:
         added, removed = (f"{100 * change:.0f} %" for change in changes)

@@ -51,8 +51,11 @@ class Trainings:
         self._by_user: dict[str, Training] = {}
         self._turns = Turns(MAX_WAITING)
 
-    def start(self, user: str, name: str, work: Work) -> Training | None:
-        """Starts `work` in a thread, or in the queue; None where the user has one running already."""
+    def start(self, user: str, name: str, work: Work, *, ended: Callable[[], None] = lambda: None) -> Training | None:
+        """Starts `work` in a thread, or in the queue; None where the user has one running already.
+
+        ended: called once it has ended, or was stopped before its turn came.
+        """
         with self._lock:
             running = self._by_user.get(user)
             if running is not None and running.phase == "working":
@@ -61,7 +64,7 @@ class Trainings:
             self._by_user.pop(user, None)
             self._by_user[user] = training
             self._forget_old()
-        threading.Thread(target=self._run, args=(training, work), name="training", daemon=True).start()
+        threading.Thread(target=self._run, args=(training, work, ended), name="training", daemon=True).start()
         return training
 
     def look(self, user: str) -> Training | None:
@@ -85,19 +88,26 @@ class Trainings:
             for training in self._by_user.values():
                 training.cancel.cancel()
 
-    def _run(self, training: Training, work: Work) -> None:
+    def _run(self, training: Training, work: Work, ended: Callable[[], None]) -> None:
         try:
-            with self._turns.join() as turn:
-                for ahead in turn.wait(training.cancel):
-                    training.text = texts.training_waits(ahead)
-                    self._end_if_alone(training)
-                training.cancel.raise_if_cancelled()
-                training.result = work(lambda record: self._tell(training, record), training.cancel)
+            try:
+                training.result = self._worked(training, work)
+            finally:
+                ended()
             training.share, training.phase = 1.0, "done"
         except Cancelled:
             training.text, training.phase = texts.TRAINING_CANCELLED, "cancelled"
         except Exception as error:
             training.text, training.phase = texts.error_text(error), "failed"
+
+    def _worked(self, training: Training, work: Work) -> Any:
+        """What came of the work, when its turn has come."""
+        with self._turns.join() as turn:
+            for ahead in turn.wait(training.cancel):
+                training.text = texts.training_waits(ahead)
+                self._end_if_alone(training)
+            training.cancel.raise_if_cancelled()
+            return work(lambda record: self._tell(training, record), training.cancel)
 
     def _tell(self, training: Training, record: Progress) -> None:
         training.text = texts.progress_text(record)

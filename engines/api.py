@@ -1,4 +1,6 @@
-"""The facade: packs, pictures, inversion, edits, reports. Scripts, the page and the command line use nothing else.
+"""The facade: packs, pictures, inversion, edits, reports. It is all that scripts need, and the page uses nothing else.
+
+Commands also use the parts that lie below it: they train, evaluate and render data.
 
     from engines import api
     pack = api.open_pack("faces")
@@ -64,6 +66,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BLENDS",
     "DEFAULT_FAMILY",
+    "DEFAULT_METHOD",
     "GROUND_GROUP",
     "LEAST_EXAMPLES",
     "POOR",
@@ -159,22 +162,26 @@ def pack_info(pack: Pack) -> PackInfo:
 # ---- pictures ---------------------------------------------------------------------------------------------------
 
 
-def read_image(source: str | Path | bytes) -> Picture:
-    """Reads a picture from a path or from bytes, upright and in RGB. Raises ImageReadError with a sentence."""
-    return read_picture(source)
+def read_image(source: str | Path | bytes, *, cancel: CancelToken | None = None) -> Picture:
+    """Reads a picture from a path or from bytes, upright and in RGB. Raises ImageReadError with a sentence, and Cancelled."""
+    return read_picture(source, cancel=cancel)
 
 
-def find_faces(picture: Picture) -> list[Face]:
-    """Faces in the picture, the largest and surest first; `Face.box` is (x0, y0, x1, y1) in pixels. May be empty."""
-    return face_detector().detect(picture.pixels)
+def find_faces(picture: Picture, *, cancel: CancelToken | None = None) -> list[Face]:
+    """Faces in the picture, the largest and surest first; `Face.box` is (x0, y0, x1, y1) in pixels. May be empty.
+
+    Raises Cancelled.
+    """
+    return face_detector().detect(picture.pixels, cancel=cancel)
 
 
-def turned_to_face(picture: Picture, faces: Sequence[Face]) -> Picture | None:
+def turned_to_face(picture: Picture, faces: Sequence[Face], *, cancel: CancelToken | None = None) -> Picture | None:
     """A picture on its side or on its head, turned so that a face in it is upright; None where it stands well or shows none.
 
     faces: what :func:`find_faces` has found in it as it is. `Picture.notes` of the turned one ends with TURNED.
+    Raises Cancelled.
     """
-    pixels = face_detector().turned(picture.pixels, faces)
+    pixels = face_detector().turned(picture.pixels, faces, cancel=cancel)
     return None if pixels is None else dataclasses.replace(picture, pixels=pixels, notes=(*picture.notes, TURNED))
 
 

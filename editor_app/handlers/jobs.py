@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 from editor_app import texts, view
@@ -21,7 +21,7 @@ from editor_app.view import Message, message
 from engines import api
 from engines.api import CancelToken
 
-__all__ = ["cancel_job", "job_revision", "run_job"]
+__all__ = ["cancel_job", "run_job", "running_job"]
 
 MESSAGE_PERIOD_SEC = 0.1
 
@@ -38,6 +38,33 @@ def run_job(editor: Editor, session_hash: str, request: object) -> Iterator[Mess
     cancel = session.begin(order.revision)
     if cancel is None:
         return
+    try:
+        yield from _told_to_the_end(editor, session, order, cancel)
+    except Exception as error:
+        # Not even how things stand can be told: the page must not wait for ever.
+        yield message(order.revision, "failed", picture=None, notices=[_error(texts.error_text(error))])
+    finally:
+        editor.sessions.job_ended(session_hash, session, order.revision)
+
+
+def cancel_job(editor: Editor, session_hash: object, wanted: object) -> None:
+    """Asks the tab's job of number {revision} to stop; methods that have a result by then keep it."""
+    session = editor.sessions.find(session_hash)
+    if session is not None and isinstance(wanted, dict):
+        session.stop(wanted.get("revision"))
+
+
+def running_job(editor: Editor, session_hash: object) -> int:
+    """Number of the tab's job that is at work on this server; 0 for none, as after a restart."""
+    session = editor.sessions.find(session_hash)
+    return 0 if session is None or session.running is None else session.running
+
+
+# ---- jobs -------------------------------------------------------------------------------------------------------
+
+
+def _told_to_the_end(editor: Editor, session: Session, order: Order, cancel: CancelToken) -> Iterator[Message]:
+    """The messages of an order while it is the tab's newest, and how things stand where it came to nothing."""
     steps = {"open": _open, "example": _open, "invert": _invert, "surprise": _surprise}[order.kind]
     try:
         for fact in steps(editor, session, order, cancel):
@@ -50,48 +77,20 @@ def run_job(editor: Editor, session_hash: str, request: object) -> Iterator[Mess
         yield from _settled(editor, session, order, _error(texts.error_text(error)))
 
 
-def cancel_job(editor: Editor, session_hash: object) -> None:
-    """Asks the tab's running job to stop; methods that have a result by then keep it."""
-    session = editor.sessions.find(session_hash)
-    if session is not None:
-        session.cancel.cancel()
-
-
-def job_revision(editor: Editor, session_hash: object) -> int:
-    """Number of the tab's newest job that this server knows of; 0 for none, as after a restart."""
-    session = editor.sessions.find(session_hash)
-    return 0 if session is None else session.revision
-
-
-# ---- jobs -------------------------------------------------------------------------------------------------------
-
-
 def _open(editor: Editor, session: Session, order: Order, cancel: CancelToken) -> Iterator[Message]:
-    """Reads a picture, finds its faces or its object, and inverts the largest face; all of it for a pack of other things."""
-    yield message(order.revision, "working", text="Opening the picture")
-    picture = _read(editor, order)
-    found: list[api.Face] = []
-    if editor.info.faces:
-        yield message(order.revision, "working", text="Looking for faces")
-        found = api.find_faces(picture)
-        if (turned := api.turned_to_face(picture, found)) is not None:
-            picture, found = turned, api.find_faces(turned)
-    faces = tuple(sorted(found, key=lambda face: face.box[0] + face.box[2]))
-    # Without a face, the user has to choose.
-    region = faces.index(found[0]) if found else None if editor.info.faces else "whole"
-    seen = None
-    if editor.info.finds_objects or editor.info.class_readout:
-        yield message(order.revision, "working", text="Looking for the object")
-        seen = Seen.of(editor.pack, picture)
+    """Opens a picture and inverts its largest face; all of it for a pack of other things."""
+    with editor.openings.join() as turn:
+        for ahead in turn.wait(cancel):
+            yield message(order.revision, "working", text=texts.waiting_text(ahead))
+        opened = yield from _opened(editor, order, cancel)
     with session.lock:
         if not session.is_current(order.revision):
             return
-        session.coming = opened = Opened(picture, order.revision, view.thumbnail(picture), faces, seen, region)
-    cancel.raise_if_cancelled()
-    notices = [{"kind": "info", "text": note} for note in picture.notes]
-    if len(faces) > 1:
-        notices.append({"kind": "info", "text": texts.SEVERAL_FACES.format(count=len(faces))})
-    if region is not None:
+        session.coming = opened
+    notices = [{"kind": "info", "text": note} for note in opened.picture.notes]
+    if len(opened.faces) > 1:
+        notices.append({"kind": "info", "text": texts.SEVERAL_FACES.format(count=len(opened.faces))})
+    if opened.region is not None:
         yield from _run_inversion(editor, session, order, cancel, opened, notices)
         return
     with session.lock:
@@ -99,6 +98,29 @@ def _open(editor: Editor, session: Session, order: Order, cancel: CancelToken) -
             return
         session.take(None)
     yield message(order.revision, "choose", picture=view.picture_json(opened), notices=[*notices, _error(texts.NO_FACE)])
+
+
+def _opened(editor: Editor, order: Order, cancel: CancelToken) -> Generator[Message, None, Opened]:
+    """Reads a picture and finds its faces or its object."""
+    cancel.raise_if_cancelled()
+    yield message(order.revision, "working", text="Opening the picture")
+    picture = _read(editor, order, cancel)
+    found: list[api.Face] = []
+    if editor.info.faces:
+        yield message(order.revision, "working", text="Looking for faces")
+        found = api.find_faces(picture, cancel=cancel)
+        if (turned := api.turned_to_face(picture, found, cancel=cancel)) is not None:
+            picture, found = turned, api.find_faces(turned, cancel=cancel)
+        cancel.raise_if_cancelled()
+    faces = tuple(sorted(found, key=lambda face: face.box[0] + face.box[2]))
+    # Without a face, the user has to choose.
+    region = faces.index(found[0]) if found else None if editor.info.faces else "whole"
+    seen = None
+    if editor.info.finds_objects or editor.info.class_readout:
+        yield message(order.revision, "working", text="Looking for the object")
+        seen = Seen.of(editor.pack, picture)
+        cancel.raise_if_cancelled()
+    return Opened(picture, order.revision, view.thumbnail(picture), faces, seen, region)
 
 
 def _invert(editor: Editor, session: Session, order: Order, cancel: CancelToken) -> Iterator[Message]:
@@ -179,13 +201,13 @@ def _surprise(editor: Editor, session: Session, order: Order, cancel: CancelToke
 # ---- parts ------------------------------------------------------------------------------------------------------
 
 
-def _read(editor: Editor, order: Order) -> api.Picture:
+def _read(editor: Editor, order: Order, cancel: CancelToken) -> api.Picture:
     if order.kind == "example":
         example = next((example for example in editor.examples if example.id == order.source), None)
         if example is None:
             raise api.OptionError(texts.NO_SUCH_EXAMPLE)
-        return api.read_image(example.path)
-    picture = api.read_image(editor.uploaded(order.source))
+        return api.read_image(example.path, cancel=cancel)
+    picture = api.read_image(editor.uploaded(order.source), cancel=cancel)
     return dataclasses.replace(picture, name=Path(order.name).name) if order.name else picture
 
 

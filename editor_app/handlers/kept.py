@@ -16,8 +16,11 @@ __all__ = ["forget", "stored"]
 
 
 def stored() -> dict[str, Any]:
-    """{text}: the number of entries of all users, and their size."""
-    entries = api.tuned_entries()
+    """{text}: the number of entries of all users, and their size; or {error}."""
+    try:
+        entries = api.tuned_entries()
+    except Exception as error:
+        return {"error": texts.error_text(error)}
     return {"text": texts.stored_text(len(entries), sum(entry.bytes for entry in entries))}
 
 
@@ -25,7 +28,7 @@ def forget(editor: Editor, session_hash: object) -> dict[str, Any]:
     """Removes what is kept of every part of the tab's picture, and of nobody else's. {text}, or {error}."""
     session = editor.sessions.find(session_hash)
     if session is None:
-        return {"error": texts.FORGOTTEN}
+        return {"error": editor.forgotten(session_hash)}
     try:
         for part in _parts(editor, session):
             api.forget_tuned(part)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from editor_app.handlers.checks import printable
+
 __all__ = ["KINDS", "Order"]
 
 KINDS = ("open", "example", "invert", "surprise")
@@ -46,7 +48,7 @@ class Order:
             revision=_integer(request.get("revision"), "revision"),
             kind=kind,
             source=_text(request.get("source", ""), "source"),
-            name=_text(request.get("name", ""), "name"),
+            name=printable(_text(request.get("name", ""), "name")),
             region=region,
             method=_text(request.get("method", ""), "method"),
             options=_options(request.get("options", {})),

@@ -6,14 +6,17 @@ nobody without it, and outlives the tab and the server. Edits that the program's
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from editor_app import texts, view
 from editor_app.editor import Editor
+from editor_app.handlers.checks import printable
 from editor_app.panels.attributes import stride
 from editor_app.trainings import Training
 from engines import api
@@ -68,14 +71,21 @@ def start(editor: Editor, arguments: object) -> dict[str, Any]:
         if not isinstance(name, str):
             raise api.OptionError(texts.BAD_REQUEST)
         _check_room(pack)
-        pictures = _pictures(editor, pack, order)
-        api.check_training(pack, pictures, name)
         aligned = order.get("aligned") is True
-        begun = editor.trainings.start(
-            user, name, lambda progress, cancel: _train(pack, pictures, name, aligned, progress, cancel)
-        )
-        if begun is None:
-            raise api.OptionError(texts.TRAINING_RUNS)
+        # Of the user's pictures nothing is kept afterwards but the edit and its page.
+        with ExitStack() as unless_begun:
+            folder = Path(tempfile.mkdtemp(prefix="lwe-training-"))
+            unless_begun.callback(_remove, folder)
+            pictures = _pictures(editor, pack, order, folder)
+            api.check_training(pack, pictures, name)
+
+            def train(progress: api.ProgressCallback, cancel: api.CancelToken) -> api.UserEdit:
+                run = folder / "run"
+                return api.train_edit(pack, pictures, name, aligned=aligned, run=run, progress=progress, cancel=cancel)
+
+            if editor.trainings.start(user, name, train, ended=lambda: _remove(folder)) is None:
+                raise api.OptionError(texts.TRAINING_RUNS)
+            unless_begun.pop_all()
         return {"started": True}
     except Exception as error:
         return {"error": texts.error_text(error)}
@@ -129,8 +139,11 @@ def _check_room(pack: api.Pack) -> None:
         raise api.OptionError(texts.NO_ROOM_FOR_EDITS)
 
 
-def _pictures(editor: Editor, pack: api.Pack, order: Mapping[str, Any]) -> Any:
-    """The labelled pictures of an order, checked: they were uploaded here, are not too many and not too large."""
+def _pictures(editor: Editor, pack: api.Pack, order: Mapping[str, Any], folder: Path) -> Any:
+    """The labelled pictures of an order, checked: they were uploaded here, are not too many and not too large.
+
+    They are kept in `folder`: uploads are removed after a while, and a training may have to wait longer.
+    """
     if "table" in order:
         files = _files(editor, order.get("pictures"))
         _check_size(files)
@@ -139,11 +152,11 @@ def _pictures(editor: Editor, pack: api.Pack, order: Mapping[str, Any]) -> Any:
             raise api.OptionError(texts.TABLE_TOO_LARGE.format(name=table_name, kilobytes=MAX_TABLE_BYTES // 1024))
         column = order.get("column")
         attribute = column if isinstance(column, str) and column.strip() else None
-        by_name = {name: path for path, name in files}
+        by_name = {name: path for path, name in _kept(files, folder / "pictures")}
         return api.labelled_uploads(pack, table.read_bytes(), by_name, name=table_name, attribute=attribute)
     having, lacking = (_files(editor, order.get(side)) for side in ("having", "lacking"))
     _check_size([*having, *lacking])
-    return api.labelled_groups(having, lacking)
+    return api.labelled_groups(_kept(having, folder / "having"), _kept(lacking, folder / "lacking"))
 
 
 def _files(editor: Editor, given: object) -> list[tuple[Path, str]]:
@@ -156,8 +169,26 @@ def _files(editor: Editor, given: object) -> list[tuple[Path, str]]:
         path, name = (each.get("path"), each.get("name")) if isinstance(each, Mapping) else (None, None)
         if not isinstance(path, str) or not isinstance(name, str):
             raise api.OptionError(texts.BAD_REQUEST)
-        found.append((editor.uploaded(path), Path(name.replace("\\", "/")).name[:200] or "picture"))
+        found.append((editor.uploaded(path), printable(Path(name.replace("\\", "/")).name[:200]) or "picture"))
     return found
+
+
+def _kept(files: list[tuple[Path, str]], folder: Path) -> list[tuple[Path, str]]:
+    """The files under second names in a folder, which stay when the first ones are removed."""
+    folder.mkdir()
+    found = []
+    for index, (path, name) in enumerate(files):
+        place = folder / str(index)
+        try:
+            os.link(path, place)
+        except OSError:  # another disk, or one that knows no links
+            shutil.copyfile(path, place)
+        found.append((place, name))
+    return found
+
+
+def _remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _check_size(files: list[tuple[Path, str]]) -> None:
@@ -165,22 +196,6 @@ def _check_size(files: list[tuple[Path, str]]) -> None:
         raise api.OptionError(texts.TOO_MANY_PICTURES.format(most=MAX_PICTURES))
     if sum(path.stat().st_size for path, _ in files) > MAX_BYTES:
         raise api.OptionError(texts.PICTURES_TOO_LARGE.format(megabytes=MAX_BYTES // 2**20))
-
-
-def _train(
-    pack: api.Pack,
-    pictures: Any,
-    name: str,
-    aligned: bool,
-    progress: api.ProgressCallback,
-    cancel: api.CancelToken,
-) -> api.UserEdit:
-    """Trains in a folder that is gone afterwards: of the user's pictures nothing is kept but the edit and its page."""
-    run = tempfile.mkdtemp(prefix="lwe-training-")
-    try:
-        return api.train_edit(pack, pictures, name, aligned=aligned, run=Path(run), progress=progress, cancel=cancel)
-    finally:
-        shutil.rmtree(run, ignore_errors=True)
 
 
 def _told(training: Training) -> dict[str, Any]:

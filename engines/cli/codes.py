@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from engines.cli.parsing import add_pack_option
+from engines.core.arguments import new_file
 from engines.core.device import resolve_device
 from engines.core.errors import OptionError
 from engines.data.label_table import LabelTable, read_label_table
@@ -27,13 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser, words: Sequence[str]) -> None
     add("--images", type=Path, required=True, metavar="DIR", help="folder of pictures")
     add("--labels", type=Path, metavar="CSV", help="file,A1,... with 0 and 1: only these pictures, and their labels too")
     add("--aligned", action="store_true", help="the pictures are aligned crops already, as `data` and `invert` write them")
-    add("--out", type=Path, required=True, metavar="FILE.safetensors", help="the file to write")
+    add("--out", type=new_file(".safetensors"), required=True, metavar="FILE.safetensors", help="the file to write")
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     out: Path = arguments.out
-    if out.suffix != ".safetensors":
-        raise OptionError(f"--out {out}: name a file that ends in .safetensors.")
     pack = open_pack(arguments.pack, device=resolve_device(arguments.device))
     table = _all_of(arguments.images) if arguments.labels is None else read_label_table(arguments.labels)
     pictures = _pictures(table, arguments.images)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from engines.cli.parsing import bounded_int
+from engines.core.arguments import bounded_int, new_folder
 from engines.data.export import export_labelled
 from engines.data.registry import DATA_SETS
 
@@ -15,7 +14,9 @@ from engines.data.registry import DATA_SETS
 def add_arguments(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
     parser.add_argument("name", metavar="NAME", help=f"which set: {', '.join(DATA_SETS)} (-ood: what training never shows)")
     parser.add_argument("--n", type=bounded_int(1, 10_000_000), required=True, help="how many pictures")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for images/, labels.csv, factors.jsonl")
+    parser.add_argument(
+        "--out", type=new_folder, required=True, metavar="DIR", help="folder for images/, labels.csv, factors.jsonl"
+    )
     parser.add_argument("--size", type=int, default=None, metavar="PX", help="height and width (default: the set's own)")
     parser.add_argument(
         "--counterfactuals", default="", metavar="A,...", help="also counterfactuals/A/: the same pictures with only A flipped"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from engines.cli.parsing import chosen
@@ -18,8 +18,11 @@ def add_chosen_arguments(parser: argparse.ArgumentParser, words: Sequence[str], 
 
     table: WHAT -> (module, what it does). The module has HELP, ``add_arguments(parser)`` and ``run(arguments) -> dict``.
     """
-    parser.add_argument("what", metavar="WHAT", help="; ".join(f"{name}: {text}" for name, (_, text) in table.items()))
     named = _named(words, table)
+    what = _only(named, table, parser.prog)
+    parser.add_argument(
+        "what", type=what, metavar="WHAT", help="; ".join(f"{name}: {text}" for name, (_, text) in table.items())
+    )
     if named is None:
         if not {"-h", "--help"} & set(words):
             raise OptionError(f"name one of {', '.join(table)} (see {parser.prog} --help).")
@@ -35,3 +38,14 @@ def _named(words: Sequence[str], table: Mapping[str, tuple[str, str]]) -> str | 
     if words and not words[0].startswith("-"):
         return chosen("WHAT", words[0], list(table))
     return next((word for word in words if word in table), None)
+
+
+def _only(named: str | None, table: Mapping[str, tuple[str, str]], program: str) -> Callable[[str], str]:
+    """An argparse type: the WHAT whose options were added. With another one an option's value was taken for it."""
+
+    def parse(text: str) -> str:
+        if chosen("WHAT", text, list(table)) != named:
+            raise OptionError(f"WHAT {text}: name it before all options, like {program} {text} ....")
+        return text
+
+    return parse

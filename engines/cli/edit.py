@@ -14,6 +14,7 @@ import numpy as np
 from engines import api
 from engines.cli.invert import SEARCH_OPTIONS, inversion_options, search_facts
 from engines.cli.parsing import add_inversion_options, add_object_options, add_pack_option
+from engines.core.arguments import new_file
 from engines.core.atomic import replacing
 from engines.core.errors import OptionError
 from engines.imaging.grids import encode_jpeg, save_png
@@ -60,7 +61,9 @@ def add_arguments(parser: argparse.ArgumentParser, words: Sequence[str]) -> None
         "was found) sets the generator's picture into it without a seam; mixed too, keeping the photo's texture",
     )
     parser.add_argument("--picture", metavar="IMAGE", help="the photo that an inversion was made from, for --paste-back")
-    parser.add_argument("--out", required=True, type=Path, metavar="FILE.png", help="the picture to write (.png, .jpg)")
+    parser.add_argument(
+        "--out", required=True, type=new_file(".png", *_JPEG), metavar="FILE.png", help="the picture to write (.png, .jpg)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -69,8 +72,6 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.blend and not arguments.paste_back:
         raise OptionError(f"--blend {arguments.blend} says how to paste back: add --paste-back.")
     out: Path = arguments.out
-    if out.suffix.lower() not in (".png", *_JPEG):
-        raise OptionError(f"--out {out}: name a file that ends in .png or .jpg.")
     pack = api.open_pack(arguments.pack, device=arguments.device)
     layers = _layers(arguments.layers, api.pack_info(pack).latent_shape[0])
     edits = _edits(assignments, layers, api.pack_info(pack).latent_shape[0], in_order=arguments.in_order)

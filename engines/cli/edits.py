@@ -17,7 +17,12 @@ def add_arguments(parser: argparse.ArgumentParser, words: Sequence[str]) -> None
     add("what", choices=("list", "remove"), metavar="list|remove", help="show the edits, or remove one")
     add("id", nargs="?", metavar="ID", help="the edit to remove")
     add("--pack", default=None, metavar="P", help="of this pack alone (remove: default faces)")
-    add("--user", default=None, metavar="KEY", help="of a user of the page, by the key that list shows (default: your own)")
+    add(
+        "--user",
+        default=None,
+        metavar="KEY",
+        help="of a user of the page, by the key that list shows (default: list everybody's, remove your own)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:

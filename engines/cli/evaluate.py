@@ -9,6 +9,7 @@ from typing import Any
 
 from engines.cli.dispatch import add_chosen_arguments
 from engines.cli.parsing import add_pack_option
+from engines.core.arguments import new_folder
 
 TABLE = {
     "generator": ("engines.evaluation.generator", "quality and variety of samples"),
@@ -49,7 +50,7 @@ _REPORTS = Path("runs", "reports")
 def add_arguments(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
     add_pack_option(parser)
     where = f"folder for table.csv, report.md and pictures (default: {_REPORTS}/WHAT-PACK)"
-    parser.add_argument("--out", default=None, metavar="DIR", help=where)
+    parser.add_argument("--out", type=new_folder, default=None, metavar="DIR", help=where)
     add_chosen_arguments(parser, words, TABLE)
 
 

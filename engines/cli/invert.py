@@ -14,6 +14,7 @@ from typing import Any
 from engines import api
 from engines.cli.output import complain, progress_printer
 from engines.cli.parsing import add_inversion_options, add_pack_option
+from engines.core.arguments import folder_problem, new_folder
 from engines.core.atomic import write_json
 from engines.imaging.grids import save_png
 
@@ -39,7 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser, words: Sequence[str]) -> None
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="picture files")
     add_pack_option(parser)
     add_inversion_options(parser)
-    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="gets a folder for each picture, named like it")
+    parser.add_argument(
+        "--out", required=True, type=new_folder, metavar="DIR", help="gets a folder for each picture, named like it"
+    )
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -47,8 +50,9 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     pack = api.open_pack(arguments.pack, device=arguments.device)
     options = inversion_options(arguments)
     api.check_method(pack, options["method"])
+    folders = _folders(arguments.images, arguments.out)
     results, errors = [], []
-    for image, folder in zip(arguments.images, _folders(arguments.images, arguments.out), strict=True):
+    for image, folder in zip(arguments.images, folders, strict=True):
         try:
             picture = api.read_image(image)
             show = progress_printer(f"{image}: ")
@@ -103,6 +107,8 @@ def _folders(images: Sequence[str], out: Path) -> list[Path]:
             name = f"{stem}-{number}"
         taken.add(name.casefold())
         folders.append(out / name)
+        if problem := folder_problem(folders[-1]):
+            raise api.OptionError(f"--out {out}: {problem}.")
     return folders
 
 

@@ -14,10 +14,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from engines.cli.output import complain, print_json, progress_printer
-from engines.cli.parsing import Parser, add_shared_options, chosen
+from engines.cli.parsing import add_shared_options, chosen
+from engines.core.arguments import Parser
 from engines.core.errors import LweError, OptionError
 from engines.core.memory import keep_freed_memory
-from engines.core.paths import DATA_DIR_VARIABLE
+from engines.core.paths import use_data_dir
 
 __all__ = ["COMMANDS", "main"]
 
@@ -77,8 +78,8 @@ def _run(words: list[str]) -> int:
     command.add_arguments(parser, words[1:])
     arguments = parser.parse_args(words[1:])
     arguments.progress = progress_printer()
-    if arguments.data_dir:
-        os.environ[DATA_DIR_VARIABLE] = arguments.data_dir
+    use_data_dir(arguments.data_dir)
+    _check_device(arguments.device)
     keep_freed_memory()
     # With --json stdout is for the object alone: what the command prints goes to stderr.
     with contextlib.redirect_stdout(sys.stderr) if arguments.json else contextlib.nullcontext():
@@ -86,6 +87,14 @@ def _run(words: list[str]) -> int:
     if arguments.json:
         print_json(result)
     return _BAD_INPUT if result.get("errors") else _OK
+
+
+def _check_device(name: str) -> None:
+    """Raises OptionError for a device that is not here, whether or not the command computes anything."""
+    if name != "cpu":
+        from engines.core.device import resolve_device  # torch, which takes a second, and which the CPU needs not for this
+
+        resolve_device(name)
 
 
 def _overview() -> str:

@@ -1,39 +1,22 @@
-"""Argument parsing whose errors are OptionErrors, and the options that commands share."""
+"""The options that commands share."""
 
 from __future__ import annotations
 
 import argparse
-import math
 import re
-from collections.abc import Callable
-from typing import Any, NoReturn, get_args
+from typing import get_args
 
-from engines.core.errors import OptionError
+from engines.core.arguments import bounded_float, bounded_int, new_folder
 from engines.inversion.options import GlobalLoss, PixelLoss, Space, TransformSearch
 from engines.session.state import unknown_name
 
 __all__ = [
-    "Parser",
     "add_inversion_options",
     "add_object_options",
     "add_pack_option",
     "add_shared_options",
-    "bounded_float",
-    "bounded_int",
     "chosen",
 ]
-
-
-class Parser(argparse.ArgumentParser):
-    """Raises OptionError where argparse would print its usage and leave."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        # What argparse takes for a number and not for an option: also several of them, as in --shift -0.1,0.
-        self._negative_number_matcher = re.compile(r"^-(\d|\.\d)[\d.,+e-]*$", re.IGNORECASE)
-
-    def error(self, message: str) -> NoReturn:
-        raise OptionError(f"{message} (see {self.prog} --help)")
 
 
 def add_shared_options(parser: argparse.ArgumentParser) -> None:
@@ -41,9 +24,10 @@ def add_shared_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("options of all commands")
     group.add_argument("--json", action="store_true", help="one JSON object as the last line of stdout, all else on stderr")
     group.add_argument("--seed", type=bounded_int(0, 2**63 - 1), default=0, help="where all randomness starts (default 0)")
-    group.add_argument("--device", default="cpu", help="cpu (default), cuda, or auto: cuda where there is one")
+    group.add_argument("--device", type=_device, default="cpu", help="cpu (default), cuda, or auto: cuda where there is one")
     group.add_argument(
         "--data-dir",
+        type=new_folder,
         metavar="DIR",
         help="folder of caches, runs and renders (default: LWE_DATA_DIR, or the user's data folder)",
     )
@@ -56,7 +40,7 @@ def add_pack_option(parser: argparse.ArgumentParser) -> None:
 def add_inversion_options(parser: argparse.ArgumentParser) -> None:
     """--method, --face, and what :class:`InversionOptions` holds; those not given are None."""
     parser.add_argument("--method", metavar="M", help="how the codes are found (default encoder-refine; packs lists them)")
-    parser.add_argument("--seconds", type=bounded_float(0), help="time budget of a method that optimises")
+    parser.add_argument("--seconds", type=bounded_float(0, above=True), help="time budget of a method that optimises")
     parser.add_argument(
         "--steps", type=bounded_int(1), help="step budget; without --seconds the clock has no say in the result"
     )
@@ -121,7 +105,7 @@ def add_object_options(parser: argparse.ArgumentParser) -> None:
         metavar="DX,DY",
         help="move the object to the right and down, in shares of the picture's side",
     )
-    parser.add_argument("--zoom", type=bounded_float(0), default=1.0, metavar="F", help="show it F times as large")
+    parser.add_argument("--zoom", type=bounded_float(0, above=True), default=1.0, metavar="F", help="show it F times as large")
     parser.add_argument(
         "--truncation",
         type=bounded_float(0, 1),
@@ -132,41 +116,17 @@ def add_object_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def bounded_int(least: int, most: int | None = None) -> Callable[[str], int]:
-    """An argparse type: a whole number from `least` to `most`."""
-
-    def parse(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
-        if value < least or (most is not None and value > most):
-            raise argparse.ArgumentTypeError(f"{value} is out of range, {_range(least, most)}")
-        return value
-
-    return parse
-
-
-def bounded_float(least: float, most: float | None = None) -> Callable[[str], float]:
-    """An argparse type: a finite number from `least` to `most`."""
-
-    def parse(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
-        if not math.isfinite(value) or value < least or (most is not None and value > most):
-            raise argparse.ArgumentTypeError(f"{text} is out of range, {_range(least, most)}")
-        return value
-
-    return parse
-
-
 def chosen(what: str, name: str, known: list[str]) -> str:
     """`name` if it is one of `known`. Raises OptionError that lists the close ones, or all."""
     if name not in known:
         raise unknown_name(what, name, known)
     return name
+
+
+def _device(text: str) -> str:
+    if not re.fullmatch(r"cpu|auto|cuda(:\d+)?", text):
+        raise argparse.ArgumentTypeError(f"{text[:80]!r} is no device; use cpu, cuda or auto")
+    return text
 
 
 def _face(text: str) -> str | int:
@@ -204,7 +164,3 @@ def _mask(text: str) -> str | tuple[float, ...]:
     if len(sides) != 4:
         raise argparse.ArgumentTypeError(f"{text!r} is neither auto nor four numbers with commas, like 40,30,210,260")
     return sides
-
-
-def _range(least: float, most: float | None) -> str:
-    return f"use {least:g} or more" if most is None else f"use {least:g} to {most:g}"

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from engines import api
-from engines.cli.parsing import add_pack_option, bounded_float, bounded_int
+from engines.cli.parsing import add_pack_option
+from engines.core.arguments import bounded_float, bounded_int, new_folder
 from engines.imaging.grids import picture_grid, save_png
 
 _GRID_PICTURES = 100
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser, words: Sequence[str]) -> None
     parser.add_argument(
         "--classes", metavar="A,B", help="of a class-conditional pack: draw these classes in turn (default: any, by the seed)"
     )
-    parser.add_argument("--out", required=True, metavar="DIR", type=Path, help="folder for 000000.png ... and grid.png")
+    parser.add_argument("--out", required=True, metavar="DIR", type=new_folder, help="folder for 000000.png ... and grid.png")
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -8,9 +8,11 @@ from typing import Any
 
 from engines.cli.dispatch import add_chosen_arguments
 from engines.cli.parsing import add_pack_option
+from engines.core.errors import OptionError
 
 TABLE = {
     "gan": ("engines.training.gan", "generator, discriminator, first encoder and latent statistics"),
+    "sample": ("engines.training.training_sample", "training pictures for the global loss of Clone that compares with them"),
     "encoder": ("engines.training.encoder", "encoder to W+ and its iterations"),
     "predictors": ("engines.training.predictors", "image networks: attributes, perceptual distance, identity, classes, boxes"),
     "classifier": ("engines.training.classifier", "latent classifier"),
@@ -31,6 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser, words: Sequence[str]) -> None
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    if arguments.device.startswith("cuda"):
+        raise OptionError(f"--device {arguments.device}: trainings run on the CPU; leave it out.")
     result = arguments.run_what(arguments)
     print(f"run {result['run']}, best {result['best']}")
     for name, value in result["metrics"].items():

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from engines.cli.parsing import bounded_int
+from engines.core.arguments import bounded_int
 from engines.core.errors import OptionError
 from engines.data.label_table import LabelTable, read_label_table
 from engines.packs.load import Pack
@@ -66,17 +66,15 @@ def _check(arguments: argparse.Namespace) -> None:
         raise OptionError("--images and --codes: give one of them.")
     if arguments.codes is None and arguments.images is None:
         raise OptionError("--labels: add --images DIR, the folder of the labelled pictures, or --codes FILE.")
-    for name in ("star", "attributes"):
+    for name in ("star", "affine", "attributes"):
         if getattr(arguments, name):
             raise OptionError(f"--{name} is for the pack's own attributes, not for one of your own.")
     if arguments.preservation_of:
         raise OptionError("--preservation-of is for the pack's own attributes; use --preservation.")
-    if arguments.minutes is not None and not arguments.minutes > 0:
-        raise OptionError(f"--minutes {arguments.minutes:g}: give more than 0.")
 
 
 def _new(arguments: argparse.Namespace, attribute: str, pack: Pack) -> NewEdit:
-    recipe = lw.recipe_of(arguments)
+    recipe = lw.recipe_of(arguments, pack.manifest.latent.dim)
     if not isinstance(recipe.weight_by, int):
         unknown = sorted(set(recipe.weight_by) - set(pack.attribute_predictor.attributes))
         if unknown:

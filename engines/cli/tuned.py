@@ -8,23 +8,21 @@ from dataclasses import asdict
 from typing import Any
 
 from engines import api
-from engines.cli.parsing import bounded_float
-from engines.core.errors import OptionError
+from engines.core.arguments import bounded_float
 
 
 def add_arguments(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
     parser.add_argument("what", choices=("list", "clear"), metavar="list|clear", help="show what is kept, or forget it")
-    parser.add_argument(
-        "--older-than", type=bounded_float(0), metavar="DAYS", help="clear only what was not used for so many days"
-    )
+    parser.add_argument("--older-than", type=bounded_float(0), metavar="DAYS", help="only what was not used for so many days")
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """`entries`: those there are, or those that were removed; `bytes`: their sizes together."""
     clearing = arguments.what == "clear"
-    if arguments.older_than is not None and not clearing:
-        raise OptionError("--older-than is for tuned clear.")
-    entries = api.clear_tuned(arguments.older_than) if clearing else api.tuned_entries()
+    if clearing:
+        entries = api.clear_tuned(arguments.older_than)
+    else:
+        entries = [entry for entry in api.tuned_entries() if entry.age_days >= (arguments.older_than or 0)]
     for entry in entries:
         print(
             f"{entry.pack}  {entry.method:<10} mse {entry.mse:.5f}  {entry.bytes / 2**20:5.1f} MB  "

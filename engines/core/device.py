@@ -13,9 +13,17 @@ def resolve_device(name: str = "auto") -> torch.device:
     """``auto`` is the first CUDA device where there is one, else the CPU. Raises OptionError for a device that is not there."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name != "cpu" and not (name.startswith("cuda") and torch.cuda.is_available()):
+    if name != "cpu" and not _is_here(name):
         raise OptionError(f"--device {name} is not available here; use cpu or auto.")
     return torch.device(name)
+
+
+def _is_here(name: str) -> bool:
+    """Whether ``cuda`` or ``cuda:N`` names a CUDA device of this machine."""
+    kind, colon, number = name.partition(":")
+    if kind != "cuda" or not torch.cuda.is_available():
+        return False
+    return int(number) < torch.cuda.device_count() if number.isdecimal() else not colon
 
 
 def rough_dtype(device: torch.device | str = "cpu") -> torch.dtype:

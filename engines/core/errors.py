@@ -22,6 +22,7 @@ __all__ = [
     "PackShapeError",
     "PackVersionError",
     "RunError",
+    "shown",
 ]
 
 
@@ -83,3 +84,11 @@ class PackShapeError(PackError):
 
 class PackVersionError(PackError):
     """The pack was written by a newer version."""
+
+
+def shown(value: object) -> str:
+    """A value as errors show it: not endlessly, and whatever it is (numbers of thousands of digits have no text)."""
+    try:
+        return str(value)[:80]
+    except ValueError:
+        return "a number too long to show"

@@ -6,7 +6,9 @@ import os
 import sys
 from pathlib import Path
 
-__all__ = ["DATA_DIR_VARIABLE", "PACKS_VARIABLE", "data_dir", "packs_dir", "repository_dir"]
+from engines.core.errors import OptionError
+
+__all__ = ["DATA_DIR_VARIABLE", "PACKS_VARIABLE", "data_dir", "packs_dir", "repository_dir", "use_data_dir"]
 
 DATA_DIR_VARIABLE = "LWE_DATA_DIR"
 PACKS_VARIABLE = "LWE_PACKS_DIR"
@@ -34,3 +36,11 @@ def data_dir() -> Path:
     else:
         base = Path(os.environ.get("XDG_DATA_HOME", Path.home() / ".local" / "share"))
     return base / "latent-wasserstein-editor"
+
+
+def use_data_dir(folder: Path | None) -> None:
+    """Makes `folder` this process's data folder; None leaves the one that holds. Raises OptionError where that is a file."""
+    if folder is not None:
+        os.environ[DATA_DIR_VARIABLE] = str(folder)
+    if data_dir().exists() and not data_dir().is_dir():
+        raise OptionError(f"the data folder {data_dir()} is a file; name a folder with --data-dir or {DATA_DIR_VARIABLE}.")

@@ -60,9 +60,9 @@ def export_labelled(
 ) -> Export:
     """Writes `n` pictures of the set `name` at `size_px` (default: the set's own size; bounds: ``DataSet.sizes_px``).
 
-    ``images/000000.png``…, ``labels.csv`` (``file,A1,A2,…`` with 0 and 1, and ``class`` where the set has classes),
-    ``factors.jsonl`` (one record a line), and for each attribute A of `counterfactuals` the same pictures with that one
-    attribute flipped, ``counterfactuals/A/000000.png``…. Another `seed` gives other pictures; none is in the training sets.
+    ``images/000000.png``…, ``labels.csv`` (``file,A1,A2,…`` with 0 and 1), ``factors.jsonl`` (one record a line, with its class
+    where the set has classes), and for each attribute A of `counterfactuals` the same pictures with that one attribute
+    flipped, ``counterfactuals/A/000000.png``…. Another `seed` gives other pictures; none is in the training sets.
     The same call again continues an interrupted one; a larger `n` extends it.
     """
     started = time.monotonic()
@@ -99,7 +99,13 @@ def _check_identity(out: Path, expected: dict) -> None:
     if not path.exists():
         write_json(path, expected)
         return
-    found = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(found, dict):
+            raise ValueError("it is no JSON object")
+    except (ValueError, RecursionError) as error:
+        reason = str(error) if type(error) is ValueError else type(error).__name__
+        raise OptionError(f"--out: {path} cannot be read ({reason}); choose another folder, or remove the file.") from error
     if found != expected:
         other = ", ".join(f"{key} {found.get(key)!r}" for key in expected if found.get(key) != expected[key])
         raise OptionError(f"{out} holds an export with {other}; choose another folder, or the same options to continue it.")
@@ -130,11 +136,10 @@ def _write_tables(out: Path, data: DataSet, records: list[FactorRecord]) -> None
         temporary.write_text("".join(record.to_json() + "\n" for record in records), encoding="utf-8")
     with replacing(out / "labels.csv") as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
-        table.writerow(["file", *data.attributes, *(["class"] if data.classes else [])])
+        table.writerow(["file", *data.attributes])
         for index, record in enumerate(records):
             labels = data.labels(record)
-            row = [_file_name(index), *(int(labels[name]) for name in data.attributes)]
-            table.writerow([*row, data.classes[data.class_of(record)]] if data.class_of else row)
+            table.writerow([_file_name(index), *(int(labels[name]) for name in data.attributes)])
 
 
 def _file_name(index: int) -> str:

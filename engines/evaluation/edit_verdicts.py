@@ -5,7 +5,7 @@ Everything here is arrays in, figures out; which pictures, and where the counter
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,13 +33,15 @@ __all__ = [
     "edit_values",
     "judge",
     "mean_figures",
+    "mean_over_edits",
     "other_attributes",
     "sources_of",
     "sweep",
 ]
 
 SWEEP_ALPHAS = tuple(0.25 * step for step in range(1, 11))
-"""Ten strengths (Doubinsky et al. 2023, section 4.2), from a quarter of "changed" to two and a half times it."""
+"""Ten strengths, from a quarter of "changed" to two and a half times it: the same for every edit and family. Those of Doubinsky
+et al. 2023, section 4.2, from d to 2d, are in :mod:`engines.evaluation.family_curves`; this sweep is what d is found by."""
 
 _WITH_INTERVAL = ("target_change", "attribute_preservation", "identity", "class_kept", "counterfactual_distance")
 _NOT_AVERAGED = ("alpha", "n", "n_changeable", *(f"{key}_interval" for key in _WITH_INTERVAL))
@@ -200,6 +202,18 @@ def mean_figures(verdicts: Sequence[Verdict], family: str) -> dict[str, dict[str
         if rows:
             averages = {key: _mean([row[key] for row in rows]) for key in rows[0] if key not in _NOT_AVERAGED}
             means[direction] = {**averages, "alpha": rows[0]["alpha"], "n": sum(row["n"] for row in rows)}
+    return means
+
+
+def mean_over_edits(rows: Sequence[Mapping[str, Any]], *, seed: int) -> dict[str, Any]:
+    """Unweighted means of figures, with intervals, over those rows that have them; numbers of pictures, ``n…``, are summed."""
+    means: dict[str, Any] = {}
+    for key in dict.fromkeys(key for row in rows for key in row):
+        values = np.array([row[key] for row in rows if key in row], float)
+        if key.startswith("n"):
+            means[key] = int(values.sum())
+        else:
+            means |= {key: float(values.mean()), f"{key}_interval": bootstrap_interval(values, seed=seed)}
     return means
 
 

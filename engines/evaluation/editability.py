@@ -22,9 +22,10 @@ from engines.evaluation.kept import Kept, kept_folder
 from engines.evaluation.known_runs import KnownRuns
 from engines.evaluation.metrics import bootstrap_interval
 from engines.evaluation.report import ReportFolder, flat
+from engines.evaluation.revisions import METHODS_REVISION
 from engines.evaluation.setting import Setting, add_common_arguments
 from engines.evaluation.tuned_edits import EditTally, edit_figures
-from engines.evaluation.ways import METHODS_REVISION, chosen_ways
+from engines.evaluation.ways import chosen_ways
 from engines.evaluation.work_share import WorkShare, add_share_arguments
 from engines.imaging.grids import picture_grid
 from engines.inversion.requirements import METHOD_COMPONENTS
@@ -154,5 +155,6 @@ exact label says, by the same edit of the same codes on the tuned and on the sha
 `random_change`: mean distance (root of the mean squared difference) between the tuned and the shared generator's pictures of
 the same random codes, by that between pictures of different random codes; `random_change_squared`: the same ratio of mean
 squared differences. `mse`: of the tuned reconstruction; `mse_untuned`: of the shared generator's picture of the same codes.
-Intervals: 95 %, bootstrap over pictures, paired where they are of ratios.
+Intervals: 95 %, bootstrap over pictures (`n`), each with all of its edits, paired where they are of ratios; of fewer than about
+ten pictures they are rough, and rather too narrow.
 """

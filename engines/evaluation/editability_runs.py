@@ -11,9 +11,10 @@ import torch
 
 from engines.evaluation.judges import Judges
 from engines.evaluation.metrics import squared_difference
+from engines.evaluation.revisions import revised
 from engines.evaluation.setting import Setting, Subjects
 from engines.evaluation.tuned_edits import random_change, tallied
-from engines.evaluation.ways import inverted, revised
+from engines.evaluation.ways import inverted
 from engines.generators.weight_differences import tuned
 
 __all__ = ["SHOWN_CODES", "Bench", "Outcome", "TunedRun", "strip_of"]

@@ -3,8 +3,9 @@
 Features are those of the attribute predictor's penultimate layer, or the class predictor's where the pack has classes: they
 know this kind of picture; figures in them are not comparable with Inception figures of other projects. Samples have the
 classes of the held-out pictures, and every class is measured by itself too. The Fréchet distance is given as a ratio: to the
-distance between two disjoint sets of real pictures of the same size, so that 1 is as good as real and the sample-size bias
-cancels.
+distance between two disjoint sets of real pictures of the same size, so that 1 is as good as real. Estimates from n pictures
+have a bias b_n, which is all of the distance between real sets: the ratio is about (FD + b_n) / b_n, and since b_n falls with n
+it grows with n. Ratios compare with those of the same n only.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ _K_NEAREST = 3  # of precision and recall, as in the paper
 _NEIGHBOURS = 3
 _THUMBNAIL_PX = 32
 _PATH_EPSILON = 1e-4
+_RECONSTRUCTIONS = "--reconstructions"
+"""The option of ``train predictors`` that adds what encoder and generator make of training pictures."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,6 +66,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     setting.stage("Measuring features", 0, 3)
     features = [judges.features(x) for x in (generated, real, train[: arguments.n])]
     figures = closeness(*features)
+    by_renders = closeness(*(judges.perceptual_features(x) for x in (generated, real, train[: arguments.n])))
+    figures |= {f"{name}_perceptual": by_renders[name] for name in ("fd_ratio", "precision", "recall")}
     if pack.has("encoder"):
         setting.stage("Measuring reconstructions", 0, 1)
         figures |= _reconstruction_ratios(judges, train[: arguments.n], features[1], floor=figures["fd_between_real_sets"])
@@ -77,7 +82,9 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         "train_pictures": train_count,
     }
     report.table([figures])
-    report.text(_EXPLANATION)
+    report.text(_EXPLANATION.format(n=arguments.n, side=_THUMBNAIL_PX))
+    if command := _taught_by_generator(pack):
+        report.text(_FAMILIAR.format(command=command))
     rows = [figures]
     if held_out.classes is not None:
         classes = (held_out.classes, held_out.classes, training.classes[: arguments.n])
@@ -139,6 +146,14 @@ def _by_class(
     return figures
 
 
+def _taught_by_generator(pack: Pack) -> str | None:
+    """The command that trained the network of the features, where it was taught by what the generator makes too."""
+    if pack.has("class_predictor"):
+        return None  # reconstructions are for the attribute predictor alone
+    command = pack.manifest.components["attribute_predictor"].provenance.command
+    return command if _RECONSTRUCTIONS in command.split() else None
+
+
 def _mean(by_class: Mapping[str, Mapping[str, Any]], key: str) -> float:
     return float(np.mean([row[key] for row in by_class.values()]))
 
@@ -187,13 +202,23 @@ def _nearest_in_thumbnails(queries: np.ndarray, references: np.ndarray) -> tuple
     return nearest_neighbours(*small, k=min(_NEIGHBOURS, len(references)))
 
 
-_EXPLANATION = f"""
-`fd_ratio`: Fréchet distance (Dowson & Landau 1982) of samples to held-out renders over that of as many training renders
-to the same held-out renders; 1 would be as close as real pictures. `precision` and `recall`: Kynkäänniemi et al. 2019, k
-= 3, the held-out renders being the real set. `fd_ratio_reconstructions`, `fd_ratio_one_w`: the ratio for those training
-renders after encoder and synthesis network, with their codes in W+, and with the mean of a code's rows for all layers: what
-is left from there to `fd_ratio` is the mapping network's. `path_length_mean`: perceptual path length in W with the pack's own
-perceptual network. `nearest_train_ratio`: median distance of a sample to its nearest training picture, over the same for
-held-out renders, in pixels at {_THUMBNAIL_PX} px: far below 1 would mean that training pictures are copied. Samples use
-no truncation unless said. `class_agreement`: share of the samples of a class that the class predictor takes for it.
+_EXPLANATION = """
+`fd_ratio`: Fréchet distance (Dowson & Landau 1982) of {n} samples to {n} held-out renders over that of {n} training renders
+to the same held-out renders; 1 would be as close as real pictures. The distance of real sets is the bias of estimates from so
+many pictures, which falls with their number: the ratio grows with it, and compares only with ratios of as many pictures (`n`;
+classes have fewer than all together). `precision` and `recall`: Kynkäänniemi et al. 2019, k = 3, the held-out renders being
+the real set. `..._perceptual`: the same in the last features of the perceptual network, which was taught by renders alone.
+`fd_ratio_reconstructions`, `fd_ratio_one_w`: the ratio for those training renders after encoder and synthesis
+network, with their codes in W+, and with the mean of a code's rows for all layers: what is left from there to `fd_ratio` is
+the mapping network's. `path_length_mean`: perceptual path length in W with the pack's own perceptual network.
+`nearest_train_ratio`: median distance of a sample to its nearest training picture, over the same for held-out renders, in
+pixels at {side} px: far below 1 would mean that training pictures are copied. Samples use no truncation unless said.
+`class_agreement`: share of the samples of a class that the class predictor takes for it.
+"""
+
+_FAMILIAR = """
+The network whose features are compared was also taught by pictures that the pack's encoder and generator made, with the labels
+of real ones: it may look past what tells the two apart, and its features may flatter the samples. The command that trained it:
+
+    {command}
 """

@@ -140,6 +140,10 @@ def _counts(arguments: argparse.Namespace, names: Sequence[str]) -> dict[str, in
     """How many renders of each set. Raises OptionError for an --n-of that cannot be used."""
     counts = dict.fromkeys(names, arguments.n)
     renders = [name for name in names if name in DATA_SETS]
+    if arguments.n_of is not None and not renders:
+        raise OptionError(
+            f"--n-of {arguments.n_of}: there are no rendered sets among {', '.join(names)}, and photographs all count."
+        )
     for word in arguments.n_of.split(",") if arguments.n_of is not None else ():
         name, _, number = word.strip().partition("=")
         if name not in renders or not number.isdecimal() or int(number) < 1:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from engines.evaluation.inversion_trials import Trial, with_ratios
-from engines.evaluation.photos import missing_packages
+from engines.evaluation.photos import credits_of, missing_packages
 from engines.evaluation.picture_sets import PictureSet
 from engines.evaluation.report import flat
 from engines.evaluation.setting import Setting
@@ -64,8 +64,8 @@ def write_inversion_report(
         rows += [{"set": each.name, "method": method, **flat(row)} for method, row in figures[each.name].items()]
     report.heading("What the figures mean")
     report.text(_EXPLANATION)
-    if credits := [f"- {photo.shows}: {photo.licence}; {photo.source}" for each in sets for photo in each.photos]:
-        report.text("Photographs:\n\n" + "\n".join(credits))
+    if photos := [photo for each in sets for photo in each.photos]:
+        report.text(credits_of(photos))
         if missing := missing_packages():
             report.text(f"More photographs come with packages that are not installed here: {', '.join(missing)}.")
     return report.write(rows, {**figures[tried[0].name], "sets": figures, "left": left})
@@ -99,6 +99,10 @@ to 8 % at each side and rescaled by 0.8 to 1.25, both found and aligned anew (`t
 across the border of a reconstruction that is blended into its photograph, by the photograph's own, less 1, of the photograph
 where it is furthest from 0; `evaluations`: pictures that the generator made on the way. Intervals: 95 %, bootstrap over
 pictures. Renders are held out; photographs are harder.
+
+The networks that judge take part elsewhere too. The encoder was trained with the pack's perceptual and identity networks;
+`encoder-refine` and `fine-tune` minimise the perceptual distance, and so do methods that search, unless LPIPS lies on the
+machine, which they take then. Clone's own loss has neither network; its codes are those of `encoder-refine`.
 
 Degradations: `shifted` moves the aligned picture by 6 % of its side; `darkened` leaves 30 to 50 % of its light; `recompressed`
 saves it as a JPEG of quality 12 to 25 with colours at half resolution.

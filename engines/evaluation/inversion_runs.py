@@ -14,17 +14,19 @@ from engines.evaluation.judges import Judges
 from engines.evaluation.kept import Kept, kept_folder
 from engines.evaluation.known_runs import KnownRuns
 from engines.evaluation.metrics import attribute_preservation, squared_difference
+from engines.evaluation.revisions import revision_of
 from engines.evaluation.setting import Setting
-from engines.evaluation.ways import inverted, revision_of
+from engines.evaluation.ways import inverted
 from engines.evaluation.work_share import WorkShare
 from engines.inversion.requirements import METHOD_COMPONENTS
 from engines.inversion.result import Inversion
+from engines.tuning.cohesion import WITH_TRAINING_PICTURES
 from engines.tuning.methods import TUNING_METHODS
 
 __all__ = ["InversionRuns", "Outcome", "Run", "outcome_of"]
 
 _USED_IF_THERE = ("class_predictor",)
-_TUNING_USES_IF_THERE = ("edit_maps", "training_sample")
+_TUNING_USES_IF_THERE = ("edit_maps",)
 _JUDGING = ("attribute_predictor", "identity", "perceptual")
 
 
@@ -133,9 +135,10 @@ class InversionRuns:
         self._setting.stage("Inverting", len(missing), len(missing))
 
     def _known_of(self, way: str, folder: Path, *, fresh: bool) -> KnownRuns[Outcome]:
-        method, pack = way.partition(":")[0], self._setting.pack
+        (method, _, variant), pack = way.partition(":"), self._setting.pack
         tuning = _TUNING_USES_IF_THERE if method in TUNING_METHODS else ()
-        kinds = tuple(dict.fromkeys((*METHOD_COMPONENTS[method], *_USED_IF_THERE, *tuning, *_JUDGING)))
+        sample = ("training_sample",) if variant in WITH_TRAINING_PICTURES else ()
+        kinds = tuple(dict.fromkeys((*METHOD_COMPONENTS[method], *_USED_IF_THERE, *tuning, *sample, *_JUDGING)))
         deciding = (way, self._setting.provenance.seed, *self._budget.values(), revision_of(way))
         # A colon may not be part of every file system's names.
         file_name = way.replace(":", "-")

@@ -85,6 +85,10 @@ class Judges:
         """Distances [n] of the pack's perceptual network."""
         return self._of(self.pack.perceptual.distance, a, b)
 
+    def perceptual_features(self, pictures: np.ndarray) -> np.ndarray:
+        """The last stage's features of the perceptual network, averaged over positions, [n, F]."""
+        return self._of(lambda images: self.pack.perceptual.trunk(images)[-1].mean((2, 3)), pictures)
+
     def latent_logits(self, w_plus: np.ndarray) -> np.ndarray:
         """Logits [n, K] of the latent classifier for codes [n, L, D], in the order of :attr:`attributes`."""
         known = list(self.pack.latent_classifier.attributes)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,9 @@ _OF_HARDER_PICTURES = ("projection",)
 _WEAK_ACCURACY = 0.8
 _WEAK_CHANGE = 0.5
 _WEAK_STEPS = 0.5
+_WEAK_CLASS = 0.8
+_FAR_SAMPLES = 2.0
+"""How many times the reconstructions' ratio that of samples may be: beyond it is the mapping network's fault."""
 
 
 @dataclass(frozen=True)
@@ -177,8 +180,9 @@ def _figures(what: str, result: Result | None, weights: str) -> list[str]:
 
 
 def _generator_rows(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
-    keys = ("fd_ratio", "precision", "recall", "fd_ratio_reconstructions", "fd_ratio_one_w", "nearest_train_ratio")
-    return [{key: figures.get(key) for key in (*keys, "path_length_mean", "n")}]
+    closeness = ("fd_ratio", "precision", "recall")
+    keys = (*closeness, *(f"{key}_perceptual" for key in closeness), "fd_ratio_reconstructions", "fd_ratio_one_w")
+    return [{key: figures.get(key) for key in (*keys, "nearest_train_ratio", "path_length_mean", "n")}]
 
 
 def _inversion_rows(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -198,7 +202,10 @@ def _predictor_rows(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _edit_rows(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
-    keys = ("target_change", "attribute_preservation", "identity", "counterfactual_distance", "unedited_distance", "n")
+    keys = ["target_change", "attribute_preservation", "identity", "counterfactual_distance", "unedited_distance", "n"]
+    judged = [row for directions in figures.values() for families in directions.values() for row in families.values()]
+    if any(row.get("class_kept") is not None for row in judged):
+        keys.insert(keys.index("identity") + 1, "class_kept")
     rows = []
     for name, directions in sorted(figures.items(), key=lambda item: item[0] != "mean"):
         for direction, families in directions.items():
@@ -222,8 +229,8 @@ def _regularity_rows(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _step_rows(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
-    keys = ("family", "from", "to", "latent_success", "confirmed", "confirmed_low", "confirmed_high", "alpha")
-    keys += ("latent_success_at_1", "confirmed_at_1", "n")
+    keys = ("family", "from", "to", "latent_success", "confirmed", "confirmed_low", "confirmed_high", "confirmed_by_count")
+    keys += ("confirmed_by_count_low", "confirmed_by_count_high", "alpha", "changed_at_1", "changed_at_1_by_count", "n")
     return [{key: row.get(key) for key in keys} for row in figures["rows"]]
 
 
@@ -251,6 +258,8 @@ def _limits(results: Mapping[str, Result]) -> str:
 def _measured_limits(results: Mapping[str, Result]) -> list[str]:
     """What the figures say against the pack, in words."""
     lines = []
+    if "generator" in results:
+        lines.append(_distance_of_samples(results["generator"].figures))
     if "predictors" in results:
         accuracies = results["predictors"].figures["balanced_accuracy"]
         weak = [f"{name} ({x:.2f})" for name, x in accuracies.items() if _number(x) < _WEAK_ACCURACY]
@@ -267,6 +276,9 @@ def _measured_limits(results: Mapping[str, Result]) -> list[str]:
                 "These edits do not bring the picture nearer to the true counterfactual than no edit does, in mean squared "
                 f"difference: {', '.join(away)}."
             )
+        lost = [f"{_edit_name(r)} ({r['class_kept']:.2f})" for r in rows if _number(r.get("class_kept")) < _WEAK_CLASS]
+        if lost:
+            lines.append(f"At 1.0 these edits keep fewer than {_WEAK_CLASS} of the objects in their class: {', '.join(lost)}.")
     if "digits" in results:
         steps = [
             f"{row['from']} to {row['to']}"
@@ -278,7 +290,32 @@ def _measured_limits(results: Mapping[str, Result]) -> list[str]:
                 "Where the latent classifier is satisfied, the picture mostly still shows the old number, at these steps of "
                 f"{DEFAULT_FAMILY}: {', '.join(steps)}. Strength 1.0 of the slider goes farther."
             )
+        lines += _uncounted_steps(results["digits"].figures["rows"])
     return lines
+
+
+def _uncounted_steps(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The steps that the image classifier confirms and the count mostly does not, in words."""
+    own = [row for row in rows if row["family"] == DEFAULT_FAMILY and _number(row["confirmed"]) >= _WEAK_STEPS]
+    weak = [row for row in own if _number(row.get("confirmed_by_count")) < _WEAK_STEPS]
+    steps = [f"{row['from']} to {row['to']} ({row['confirmed_by_count']:.2f})" for row in weak]
+    if not steps:
+        return []
+    return [
+        "Where the latent classifier is satisfied, and mostly the image classifier too, a count that has learned nothing "
+        f"mostly finds another number of digits, at these steps of {DEFAULT_FAMILY}: {', '.join(steps)}."
+    ]
+
+
+def _distance_of_samples(figures: Mapping[str, Any]) -> str:
+    """The Fréchet ratio of samples, and what inverted pictures have."""
+    samples, reconstructions = (_number(figures.get(key)) for key in ("fd_ratio", "fd_ratio_reconstructions"))
+    compared = f", those of reconstructions {reconstructions:.1f} times" if math.isfinite(reconstructions) else ""
+    measured = f"Fréchet distances of {figures['n']} pictures each; such ratios grow with their number"
+    line = f"Samples lie {samples:.1f} times as far from held-out renders as training renders do{compared} ({measured})."
+    if samples > _FAR_SAMPLES * reconstructions:
+        line += " Pictures drawn anew are worse than those that are inverted and edited."
+    return line
 
 
 def _edit_name(row: Mapping[str, Any]) -> str:

@@ -7,17 +7,17 @@ the picture itself. `evaluate edits` says nothing about them, since it turns eve
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from engines.editing.families import DEFAULT_FAMILY
 from engines.editing.family import DIRECTIONS
-from engines.evaluation.edit_verdicts import Edit, Sources, other_attributes
+from engines.evaluation.edit_verdicts import Edit, Sources, mean_over_edits, other_attributes
 from engines.evaluation.edits import add_edit_arguments, chosen_attributes, edit_options, inverted_sources
 from engines.evaluation.judges import Judges
-from engines.evaluation.metrics import attribute_preservation, bootstrap_interval, target_change_of_each
+from engines.evaluation.metrics import attribute_preservation, target_change_of_each
 from engines.evaluation.report import flat
 from engines.evaluation.setting import Setting, add_common_arguments
 from engines.imaging.grids import picture_grid
@@ -68,7 +68,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             **known,
         }
     setting.stage("Editing", len(edits), len(edits))
-    figures["mean"] = {"both": _mean([row for each in figures.values() for row in each.values()], seed=arguments.seed)}
+    every = [row for directions in figures.values() for row in directions.values()]
+    figures["mean"] = {"both": mean_over_edits(every, seed=arguments.seed)}
     return _write(setting, figures, rows, labels)
 
 
@@ -113,17 +114,6 @@ def _wanted(judges: Judges, sources: Sources, edit: Edit, chosen: np.ndarray, al
     return values
 
 
-def _mean(rows: Sequence[Mapping[str, Any]], *, seed: int) -> dict[str, Any]:
-    means: dict[str, Any] = {}
-    for key in dict.fromkeys(key for row in rows for key in row):
-        values = np.array([row[key] for row in rows if key in row], float)
-        if key.startswith("n"):
-            means[key] = int(values.sum())
-        else:
-            means |= {key: float(values.mean()), f"{key}_interval": bootstrap_interval(values, seed=seed)}
-    return means
-
-
 def _write(
     setting: Setting, figures: Mapping[str, Any], rows: list[list[np.ndarray]], labels: list[list[str]]
 ) -> dict[str, Any]:
@@ -149,5 +139,7 @@ Held-out pictures that show what the edit brings already (`add`), or do not show
 at the strength that is judged; `as_needed`: as far as the predictor's answer about the reconstruction calls for, as the page
 does it unless it is told otherwise. `change`: mean absolute difference to the reconstruction, in levels of 255.
 `others_kept`: share of the other attributes' answers that stay. Beside, of pictures that call for the edit: `target_change`, as
-in `evaluate edits`; `n_called_for` of them. Intervals: 95 %, bootstrap over edits.
+in `evaluate edits`; `n_called_for` of them. Intervals: 95 %, bootstrap over edits, an attribute and a direction each, whose
+pictures are taken as given: they say how much the mean depends on which edits there are, not on which people. All edits share
+the same few people. Of fewer than about ten edits intervals are rough.
 """

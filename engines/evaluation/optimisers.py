@@ -22,8 +22,9 @@ from engines.evaluation.known_runs import KnownRuns
 from engines.evaluation.metrics import bootstrap_interval
 from engines.evaluation.picture_sets import chosen_names
 from engines.evaluation.report import ReportFolder, flat
+from engines.evaluation.revisions import METHODS_REVISION, revised
 from engines.evaluation.setting import Setting, add_common_arguments
-from engines.evaluation.ways import METHODS_REVISION, inverted, revised
+from engines.evaluation.ways import inverted
 from engines.evaluation.whole_runs import whole_runs
 from engines.evaluation.work_share import WorkShare, add_share_arguments
 from engines.imaging.grids import picture_grid

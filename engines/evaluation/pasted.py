@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from engines.core.errors import OptionError
 from engines.editing.families import DEFAULT_FAMILY
-from engines.evaluation.edit_verdicts import Edit, Sources, other_attributes
+from engines.evaluation.edit_verdicts import Edit, Sources, mean_over_edits, other_attributes
 from engines.evaluation.edits import (
     Job,
     add_edit_arguments,
@@ -28,7 +28,7 @@ from engines.evaluation.edits import (
     truths_of,
 )
 from engines.evaluation.judges import Judges
-from engines.evaluation.metrics import attribute_preservation, bootstrap_interval, target_change_of_each
+from engines.evaluation.metrics import attribute_preservation, target_change_of_each
 from engines.evaluation.report import flat
 from engines.evaluation.setting import Setting, add_common_arguments
 from engines.imaging.align import align_whole
@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             labels.append([job.attribute, *list(pictures)[1:]])
     setting.stage("Pasting edits", len(jobs), len(jobs))
     figures = {name: _figures(values) for name, values in measured.items()}
-    figures["mean"] = _mean(list(figures.values()), seed=arguments.seed)
+    figures["mean"] = mean_over_edits(list(figures.values()), seed=arguments.seed)
     return _write(setting, figures, rows, labels)
 
 
@@ -125,15 +125,6 @@ def _figures(directions: Sequence[Values]) -> dict[str, Any]:
     return {**{key: float(np.nanmean(values)) for key, values in joined.items()}, "n": len(joined["distance_unedited"])}
 
 
-def _mean(rows: Sequence[Mapping[str, Any]], *, seed: int) -> dict[str, Any]:
-    keys = [key for key in rows[0] if key != "n"]
-    means: dict[str, Any] = {}
-    for key in keys:
-        values = np.array([row[key] for row in rows])
-        means |= {key: float(values.mean()), f"{key}_interval": bootstrap_interval(values, seed=seed)}
-    return {**means, "n": sum(row["n"] for row in rows)}
-
-
 def _write(
     setting: Setting, figures: Mapping[str, Any], rows: list[list[np.ndarray]], labels: list[list[str]]
 ) -> dict[str, Any]:
@@ -153,5 +144,7 @@ it changes (`everywhere`), or in the part of the frame where true counterfactual
 (`region`, as the app does it). `target_change` and `attribute_preservation`: of the image predictor's answers, as in
 `evaluate edits`, but of the photo before and after. `distance`: perceptual, to the true counterfactual; `distance_unedited`:
 that of the photo itself. `stray`: mean absolute change, in levels of 255, of what the true counterfactual leaves as it is.
-Intervals: 95 %, bootstrap over attributes.
+Intervals: 95 %, bootstrap over attributes, whose pictures are taken as given: they say how much the mean depends on which
+attributes there are, not on which people. All attributes share the same people. Of fewer than about ten attributes intervals
+are rough.
 """

@@ -1,4 +1,4 @@
-"""``evaluate photos``: what edits do to every real photograph that lies on this machine, pasted back and unselected.
+"""``evaluate photos``: what edits do to all real photographs that there are here, pasted back and unselected.
 
 Photographs have no exact labels and no true counterfactual: beside the pictures there are only the predictor's answers before
 and after, and it was taught by renders.
@@ -17,6 +17,7 @@ from PIL import Image
 
 from engines.core.errors import OptionError
 from engines.evaluation.judges import Judges
+from engines.evaluation.photos import Photo, credits_of
 from engines.evaluation.picture_sets import chosen_names, picture_set
 from engines.evaluation.setting import Setting, add_common_arguments
 from engines.evaluation.ways import inverted
@@ -75,7 +76,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         ]
         rows.append([_shown(picture, alignment) for picture in (upload, *pasted)])
         labels.append([photo.name, *(f"{attribute} {alpha:+g}" for attribute, alpha in edits)])
-    return _write(setting, rows, labels, table, result)
+    return _write(setting, photos.photos, rows, labels, table, result)
 
 
 def _edits(text: str, known: Sequence[str]) -> list[tuple[str, float]]:
@@ -110,6 +111,7 @@ def _shown(pixels: np.ndarray, alignment: Alignment) -> np.ndarray:
 
 def _write(
     setting: Setting,
+    photos: Sequence[Photo],
     rows: list[list[np.ndarray]],
     labels: list[list[str]],
     table: list[dict[str, Any]],
@@ -117,11 +119,12 @@ def _write(
 ) -> dict[str, Any]:
     report = setting.report("Edits of real photographs")
     report.text(
-        "Every photograph of a face that lies on this machine and that anyone may use, unselected: the upload, then each "
-        "edit on its own, pasted back, cut around the face. `before` and `after`: the image predictor's probability of the "
-        "attribute in the reconstruction and in the edited picture. It was taught by renders, and "
-        "photographs have no exact labels."
+        "All photographs of faces that anyone may use and that come with the project or with packages installed here, "
+        "unselected: the upload, then each edit on its own, pasted back, cut around the face. `before` and `after`: the image "
+        "predictor's probability of the attribute in the reconstruction and in the edited picture. It was taught by renders, "
+        "and photographs have no exact labels."
     )
     report.table(table)
     report.picture("photos", picture_grid(rows, labels=labels), "Photographs and edits of them, pasted back.")
+    report.text(credits_of(photos))
     return report.write(table, result)

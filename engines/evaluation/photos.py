@@ -1,4 +1,4 @@
-"""Real photographs of faces that anyone may use, where they lie on this machine: in installed packages, or among the examples.
+"""Real photographs of faces that anyone may use: among the examples, or in packages where those are installed.
 
 Nothing is copied or fetched. A photograph is listed only where its rights are stated: left out are Labeled Faces in the Wild
 (scikit-image's subset), gradio's and other packages' demonstration pictures, and the many copies of "Lena".
@@ -7,13 +7,14 @@ Nothing is copied or fetched. A photograph is listed only where its rights are s
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from engines.core.paths import repository_dir
 from engines.imaging.read import Picture, read_picture
 
-__all__ = ["PHOTOS", "Photo", "installed_photos", "missing_packages"]
+__all__ = ["PHOTOS", "Photo", "credits_of", "installed_photos", "missing_packages"]
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,12 @@ PHOTOS: tuple[Photo, ...] = (
 def installed_photos() -> list[Photo]:
     """Those whose file is there, in the order of :data:`PHOTOS`."""
     return [photo for photo in PHOTOS if photo.path is not None]
+
+
+def credits_of(photos: Sequence[Photo]) -> str:
+    """A paragraph for a report that shows them: what each shows, its rights and its source."""
+    lines = [f"- {photo.shows}: {photo.licence}; {photo.source}" for photo in photos]
+    return "Photographs:\n\n" + "\n".join(lines)
 
 
 def missing_packages() -> list[str]:

@@ -25,8 +25,8 @@ from engines.evaluation.picture_sets import chosen_names
 from engines.evaluation.projection_report import shown_cases, write_projection_report
 from engines.evaluation.projection_runs import Case, Outcome, Run, Subject, outcome_of
 from engines.evaluation.projection_table import Table
+from engines.evaluation.revisions import METHODS_REVISION
 from engines.evaluation.setting import Setting, add_common_arguments
-from engines.evaluation.ways import METHODS_REVISION
 from engines.evaluation.work_share import WorkShare, add_share_arguments
 from engines.inversion.objects import found_box
 from engines.inversion.options import Space, TransformSearch

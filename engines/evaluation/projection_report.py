@@ -12,6 +12,7 @@ from engines.evaluation.projection_runs import Case, Subject
 from engines.evaluation.projection_table import Table
 from engines.evaluation.report import ReportFolder, flat
 from engines.imaging.grids import picture_grid
+from engines.losses.lpips_distance import PerceptualKind, alexnet_weights
 
 __all__ = ["shown_cases", "write_projection_report"]
 
@@ -51,7 +52,9 @@ def write_projection_report(
     rows = [table.row(case, seed=seed) for case in main]
     report.table(rows)
     budget = _SAME_STEPS if by_steps else _SAME_EVALUATIONS
-    report.text(_EXPLANATION.format(budget=budget, **{name: f"{value:.3f}" for name, value in detector.items()}))
+    kind: PerceptualKind = "pack" if alexnet_weights() is None else "lpips-alex"
+    known = {name: f"{value:.3f}" for name, value in detector.items()}
+    report.text(_EXPLANATION.format(budget=budget, perceptual=_PERCEPTUAL[kind], **known))
     varied = [table.ablation_row(case, seed=seed) for case in (main[-1], *ablations)] if ablations else []
     if varied:
         report.heading("The class vector, and what lies outside the mask")
@@ -101,6 +104,11 @@ def _enlarged(picture: np.ndarray) -> np.ndarray:
 _SAME_EVALUATIONS = "pictures from\nthe generator (`evaluations`; a method ends with its batch)"
 _SAME_STEPS = "gradient\nsteps, which a population makes together as if they were one"
 
+_PERCEPTUAL: Mapping[PerceptualKind, str] = {
+    "pack": "that of the pack's\nown network, not comparable with figures of other projects",
+    "lpips-alex": "LPIPS (AlexNet)",
+}
+
 _EXPLANATION = """
 Objects lie anywhere, in any size and light; their true rectangles are known. Every run gets the same number of {budget},
 the mask of the pack's box detector (mean IoU with the true
@@ -108,10 +116,11 @@ rectangles {detector_iou_mean}, nine in ten have at least {detector_iou_worst_te
 first transform that brings this rectangle to where the generator paints its objects. `l1` and `l2` (mean absolute and squared
 difference in [-1, 1]) and `perceptual` are taken inside the true rectangle, of the rounded picture after the inverse
 transform; what it does not reach counts as grey. `mean`: over pictures and seeds; `best`: of the best seed of each picture,
-figure by figure. `box_iou`: the detector's rectangle in the generator's picture, brought back, with the true one.
-`class_right`: how often the search began with the true class. Adam and L-BFGS from the encoder's latent, where no transform is
-searched, draw nothing: one run of theirs counts for every seed. Rows of the same start have the same pictures (`n`) and seeds
-in common, those of another start may have others. Intervals: 95 %, bootstrap over pictures.
+figure by figure. The perceptual distance, in the table and in what is minimised, is {perceptual}.
+`box_iou`: the detector's rectangle in the generator's picture, brought back, with the true one. `class_right`: how often the
+search began with the true class. Adam and L-BFGS from the encoder's latent, where no transform is searched, draw nothing: one
+run of theirs counts for every seed. Rows of the same start have the same pictures (`n`) and seeds in common, those of another
+start may have others. Intervals: 95 %, bootstrap over pictures.
 """
 
 _ABLATIONS = """

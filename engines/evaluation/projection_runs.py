@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from engines.evaluation.ways import finished, revised
+from engines.evaluation.revisions import revised
+from engines.evaluation.ways import finished
 from engines.imaging.convert import to_tensor, to_uint8
 from engines.inversion.options import InversionOptions, Space, TransformSearch
 from engines.inversion.result import Inversion

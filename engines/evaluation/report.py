@@ -163,11 +163,11 @@ def markdown_table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _cell(value: Any) -> str:
-    if isinstance(value, np.generic):
-        value = value.item()
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+    # As `plain` rounds it: a figure that a model card takes from result.json then reads as it does here.
+    value = plain(value)
+    if value is None:
         return "–"
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, list):
         cells = [_cell(item) for item in value]
         return "–" if set(cells) <= {"–"} else " to ".join(cells)
     if isinstance(value, float):

@@ -18,22 +18,7 @@ from engines.inversion.result import Inversion
 from engines.packs.load import Pack
 from engines.tuning.methods import METHODS
 
-__all__ = ["METHODS_REVISION", "chosen_ways", "finished", "inverted", "revised", "revision_of", "ways_of"]
-
-METHODS_REVISION = 2
-"""One more whenever all methods change what they find: what evaluations kept before then counts no more."""
-_REVISIONS = {"basin-cma": 3, "clone": 3}
-"""Of methods that have changed alone since, from METHODS_REVISION on."""
-
-
-def revision_of(way: str) -> int:
-    """The revision of a way's method."""
-    return _REVISIONS.get(way.partition(":")[0], METHODS_REVISION)
-
-
-def revised(name: str, way: str) -> str:
-    """A run's name, by which runs of an earlier revision of its method are not found."""
-    return name if revision_of(way) == METHODS_REVISION else f"{name}-r{revision_of(way)}"
+__all__ = ["chosen_ways", "finished", "inverted", "ways_of"]
 
 
 def ways_of(pack: Pack) -> list[str]:

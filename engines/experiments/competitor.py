@@ -22,7 +22,7 @@ from engines.generators.biggan_deep import BigGANDeep, BigGANDeepConfig, standin
 from engines.generators.labels import random_labels
 from engines.generators.stylegan2 import Discriminator, Generator, StyleGAN2Config
 from engines.imaging.convert import to_uint8
-from engines.losses.adversarial import discriminator_loss, generator_loss, hinge_loss, r1_penalty
+from engines.losses.adversarial import discriminator_loss, generator_loss, hinge_loss, judged_apart, r1_penalty
 from engines.training.batches import PictureBatches
 from engines.training.common import autocast
 from engines.training.ema import Ema
@@ -221,9 +221,8 @@ class Competitor:
         return z, random_labels(count, self.architecture.class_count, draw)
 
     def _discriminate(self, real: Tensor, labels: Tensor, fake: Tensor, asked: Tensor) -> float:
-        both = torch.cat([fake, real])
-        logits = self._discriminator(both, torch.cat([asked, labels]), dtype=rough_dtype()).float()
-        loss = _of_discriminator(self.architecture.loss, logits[len(fake) :], logits[: len(fake)])
+        logits = judged_apart(self._discriminator, (real, labels), (fake, asked), dtype=rough_dtype())
+        loss = _of_discriminator(self.architecture.loss, *logits)
         _descend(loss, self._discriminator_optimiser)
         if self.step_count % _R1_INTERVAL == 0:
             penalty = r1_penalty(lambda x: self._discriminator(x, labels), real).mean()

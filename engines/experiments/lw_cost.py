@@ -108,7 +108,7 @@ def _points(arguments: argparse.Namespace) -> list[Point]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     found = []
     for layers, dim in sizes:
-        options = printed_options(rank=min(dim, 16)) if arguments.setting == "printed" else LwOptions(rank=min(dim, 12))
+        options = printed_options(rank=dim) if arguments.setting == "printed" else LwOptions(rank=min(dim, 12))
         for count in counts:
             found.append(
                 Point(

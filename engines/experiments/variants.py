@@ -26,8 +26,8 @@ VARIANTS = (
 WEIGHT_BY = 4
 """By the combinations of so many attributes, the most confounded ones, samples are weighted."""
 
-PRINTED_STEPS = 200
-"""Steps of a map in the paper's setting, which starts from nothing at a learning rate of 0.001; early stopping may end it."""
+PRINTED_BATCH = 384
+"""Most samples of a side in a step in the paper's setting: whole sides would take hours a variant."""
 
 
 @dataclass(frozen=True)
@@ -53,16 +53,14 @@ class Variant:
 def base_recipe(setting: Literal["printed", "own"], *, steps: int | None, dim: int) -> Recipe:
     """The recipe that all variants start from: target-matched weights, lambda 1, early stopping, Euclidean cost.
 
-    setting: ``printed`` as ``train lw --paper`` has it, with exact maps; ``own`` as ``train lw`` has it.
+    setting: ``printed`` as ``train lw --paper`` has it, but for PRINTED_BATCH; ``own`` as ``train lw`` has it.
     steps: of a map; None for the setting's own number. dim: D.
     """
     parser = argparse.ArgumentParser()
     lw.add_arguments(parser)
-    words = [] if setting == "own" else ["--paper", "--rank", str(dim)]
-    recipe = lw.recipe_of(parser.parse_args(words))
-    steps = steps or (PRINTED_STEPS if setting == "printed" else recipe.options.steps)
-    rank = min(recipe.options.rank, dim)
-    return replace(recipe, weight_by=WEIGHT_BY, options=replace(recipe.options, steps=steps, rank=rank))
+    words = [] if setting == "own" else ["--paper", "--batch", str(PRINTED_BATCH)]
+    recipe = lw.recipe_of(parser.parse_args(words), dim)
+    return replace(recipe, weight_by=WEIGHT_BY, options=replace(recipe.options, steps=steps or recipe.options.steps))
 
 
 def variants_of(base: Recipe) -> dict[str, Variant]:

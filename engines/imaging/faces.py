@@ -7,7 +7,8 @@ is searched, because it takes long to load and not every command needs it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from PIL import Image
+
+from engines.core.progress import CancelToken
 
 if TYPE_CHECKING:
     from facenet_pytorch import MTCNN
@@ -43,6 +46,8 @@ _SMALLEST_FACE_PX = 20
 _SURE = 0.999
 _MOST_DOUBT = 0.01
 _DOUBT_SHARE = 0.5
+# How often who waits for the network looks whether it was cancelled.
+_POLL_SEC = 0.05
 
 
 @dataclass(frozen=True)
@@ -95,8 +100,11 @@ class FaceDetector:
         self._lock = threading.Lock()
         self._network: MTCNN | None = None
 
-    def detect(self, pixels: np.ndarray) -> list[Face]:
-        """All faces of a uint8 [H, W, 3] picture, largest and surest first; empty when there is none."""
+    def detect(self, pixels: np.ndarray, *, cancel: CancelToken | None = None) -> list[Face]:
+        """All faces of a uint8 [H, W, 3] picture, largest and surest first; empty when there is none.
+
+        cancel: looked at before every pass of the network, of which there may be dozens.
+        """
         if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
             raise ValueError(f"expected uint8 [H, W, 3], got {pixels.dtype} {list(pixels.shape)}")
         image = Image.fromarray(pixels)
@@ -107,16 +115,16 @@ class FaceDetector:
             if (side, attempt.padding) in shown:
                 continue
             shown.add((side, attempt.padding))
-            faces = self._search(image, attempt, side / longest)
+            faces = self._search(image, attempt, side / longest, cancel)
             if faces:
-                faces = [self._look_again(image, face) for face in faces[:_SECOND_LOOKS]] + faces[_SECOND_LOOKS:]
+                faces = [self._look_again(image, face, cancel) for face in faces[:_SECOND_LOOKS]] + faces[_SECOND_LOOKS:]
                 return _distinct(faces)
         return []
 
-    def turned(self, pixels: np.ndarray, faces: Sequence[Face]) -> np.ndarray | None:
+    def turned(self, pixels: np.ndarray, faces: Sequence[Face], *, cancel: CancelToken | None = None) -> np.ndarray | None:
         """A picture turned by one, two or three quarters where a face in it is surer then; None where it stands well.
 
-        faces: what `detect` finds in it as it is, maybe none.
+        faces: what `detect` finds in it as it is, maybe none. cancel: as there.
         """
         surest = max((face.confidence for face in faces), default=0.0)
         if surest >= _SURE:
@@ -124,19 +132,19 @@ class FaceDetector:
         best, doubt = None, min(_MOST_DOUBT, _DOUBT_SHARE * (1 - surest))
         for quarters in (1, 2, 3):
             turned = np.ascontiguousarray(np.rot90(pixels, quarters))
-            for face in self.detect(turned):
+            for face in self.detect(turned, cancel=cancel):
                 if 1 - face.confidence < doubt:
                     best, doubt = turned, 1 - face.confidence
         return best
 
-    def _search(self, image: Image.Image, attempt: _Attempt, scale: float) -> list[Face]:
+    def _search(self, image: Image.Image, attempt: _Attempt, scale: float, cancel: CancelToken | None) -> list[Face]:
         """The faces of one attempt, which shows the picture enlarged by `scale`."""
         size = tuple(max(1, round(side * scale)) for side in image.size)
         view = np.asarray(image if size == image.size else image.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0))
         padding = round(attempt.padding * max(size))
         if padding:
             view = np.pad(view, ((padding, padding), (padding, padding), (0, 0)), constant_values=_GREY)
-        boxes, confidences, points = self._run(view, attempt.smallest_face * max(size))
+        boxes, confidences, points = self._run(view, attempt.smallest_face * max(size), cancel)
         # Each axis has its own factor, because the sides were rounded.
         factor = np.divide(image.size, size)
         return _distinct(
@@ -145,21 +153,21 @@ class FaceDetector:
             if confidence >= _MIN_CONFIDENCE and np.isfinite(five).all()
         )
 
-    def _look_again(self, image: Image.Image, face: Face) -> Face:
+    def _look_again(self, image: Image.Image, face: Face, cancel: CancelToken | None) -> Face:
         """The face with box and points averaged over further looks."""
         corners = np.reshape(face.box, (2, 2))
         margin = _EDGE_MARGIN * np.ptp(corners, axis=0).max()
         inside = (corners[0] >= margin).all() and (corners[1] <= np.subtract(image.size, margin)).all()
-        looks = self._looks(image, corners)
+        looks = self._looks(image, corners, cancel)
         if inside or not looks:
             looks.append(np.vstack([corners, face.points]))
         else:
             # The box was no better than the points: look where the face turned out to be.
-            looks = self._looks(image, np.mean(looks, axis=0)[:2]) or looks
+            looks = self._looks(image, np.mean(looks, axis=0)[:2], cancel) or looks
         mean = np.mean(looks, axis=0)
         return Face(_box(mean[:2]), mean[2:], face.confidence)
 
-    def _looks(self, image: Image.Image, corners: np.ndarray) -> list[np.ndarray]:
+    def _looks(self, image: Image.Image, corners: np.ndarray, cancel: CancelToken | None) -> list[np.ndarray]:
         """[7, 2] of the box's corners and the five points, from the square around a box, straight and mirrored."""
         side = _LOOK_REACH * np.ptp(corners, axis=0).max()
         origin, scale = corners.mean(axis=0) - side / 2, _LOOK_PX / side
@@ -167,7 +175,7 @@ class FaceDetector:
         view = _square(image, origin, scale)
         looks = []
         for mirrored in (False, True):
-            boxes, _, points = self._run(np.ascontiguousarray(view[:, ::-1]) if mirrored else view, _LOOK_PX / 6)
+            boxes, _, points = self._run(np.ascontiguousarray(view[:, ::-1]) if mirrored else view, _LOOK_PX / 6, cancel)
             overlaps = [_overlap(box, expected) for box in boxes]
             if max(overlaps, default=0) < _LOOK_OVERLAP:
                 continue
@@ -179,26 +187,44 @@ class FaceDetector:
             looks.append(look / scale + origin)
         return looks
 
-    def _run(self, image: np.ndarray, smallest_px: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _run(
+        self, image: np.ndarray, smallest_px: float, cancel: CancelToken | None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(boxes [N, 4], confidences [N], points [N, 5, 2]) in pixels of `image`."""
         nothing = np.empty((0, 4)), np.empty(0), np.empty((0, 5, 2))
         smallest_px = max(smallest_px, _SMALLEST_FACE_PX)
         if min(image.shape[:2]) < smallest_px:
             return nothing
-        with self._lock, torch.inference_mode():
-            if self._network is None:
-                from facenet_pytorch import MTCNN
-
-                self._network = MTCNN(keep_all=True, device=torch.device("cpu")).eval()
-            self._network.min_face_size = smallest_px
+        with self._cancellable(cancel) as network, torch.inference_mode():
+            network.min_face_size = smallest_px
             try:
-                boxes, confidences, points = self._network.detect(image, landmarks=True)
+                boxes, confidences, points = network.detect(image, landmarks=True)
             except (IndexError, RuntimeError):
                 # The package loses count when a candidate lies wholly outside the picture; no face has such candidates.
                 return nothing
         if boxes is None:
             return nothing
         return tuple(np.asarray(values, dtype=np.float64) for values in (boxes, confidences, points))
+
+    @contextmanager
+    def _cancellable(self, cancel: CancelToken | None) -> Iterator[MTCNN]:
+        """The network, for this thread alone; inside, each of its passes looks first whether it was cancelled."""
+        while not self._lock.acquire(timeout=-1 if cancel is None else _POLL_SEC):
+            cancel.raise_if_cancelled()
+        hooks = []
+        try:
+            if self._network is None:
+                from facenet_pytorch import MTCNN
+
+                self._network = MTCNN(keep_all=True, device=torch.device("cpu")).eval()
+            if cancel is not None:
+                stages = (self._network.pnet, self._network.rnet, self._network.onet)
+                hooks = [stage.register_forward_pre_hook(lambda *_: cancel.raise_if_cancelled()) for stage in stages]
+            yield self._network
+        finally:
+            for hook in hooks:
+                hook.remove()
+            self._lock.release()
 
 
 @cache

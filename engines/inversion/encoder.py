@@ -53,6 +53,10 @@ def encoder_passes(models: InversionModels, objective: ImageObjective) -> Iterat
     """Endless passes of the encoder over its own reconstruction (Alaluf et al. 2021, ReStyle, Eq. 2).
 
     w_0 = E(x),   w_{t+1} = E(x, G(w_t), w_t)
+
+    ReStyle's w_0 is the average latent, and its first pass sees the picture of that. Here the first pass sees zeros for a
+    reconstruction and answers by heads of its own (:class:`WPlusEncoder`): it is the method ``encoder`` by itself, without a
+    picture having been made.
     """
     encoder, w_plus, image = models.encoder, None, None
     while True:

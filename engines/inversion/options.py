@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Literal, get_args
 
-from engines.core.errors import OptionError
+from engines.core.errors import OptionError, shown
 
 __all__ = ["GlobalLoss", "InversionOptions", "PixelLoss", "Space", "TransformSearch"]
 
@@ -54,9 +55,9 @@ class InversionOptions:
         for name, least in (("seconds", 0.0), ("steps", 1), ("evaluations", 1)):
             value = getattr(self, name)
             if value is not None and not _is_number(value, whole=least == 1):
-                raise OptionError(f"{name}={str(value)[:80]!r}: {'a whole number' if least == 1 else 'a number'} is needed.")
-            if value is not None and not (math.isfinite(value) and value >= least and value > 0):
-                raise OptionError(f"{name}={value:g}: the budget must be above 0.")
+                raise OptionError(f"{name}={shown(value)!r}: {'a whole number' if least == 1 else 'a number'} is needed.")
+            if value is not None and not (_is_finite(value) and value >= least and value > 0):
+                raise OptionError(f"{name}={shown(value)}: the budget must be above 0, and finite.")
         if self.space is not None and self.space not in get_args(Space):
             raise OptionError(f"space={self.space!r}: use one of {', '.join(get_args(Space))}.")
         if self.transform not in get_args(TransformSearch):
@@ -65,16 +66,27 @@ class InversionOptions:
             raise OptionError(f"pixel_loss={self.pixel_loss!r}: use one of {', '.join(get_args(PixelLoss))}.")
         if self.global_loss not in get_args(GlobalLoss):
             raise OptionError(f"global_loss={self.global_loss!r}: use one of {', '.join(get_args(GlobalLoss))}.")
-        if not _is_number(self.seed, whole=True):
-            raise OptionError(f"seed={str(self.seed)[:80]!r}: a whole number is needed.")
+        if not _is_number(self.seed, whole=True) or self.seed < 0:
+            raise OptionError(f"seed={shown(self.seed)!r}: a whole number from 0 on is needed.")
         if not _is_number(self.outside_weight) or not 0 <= self.outside_weight <= 1:
-            raise OptionError(f"outside_weight={self.outside_weight}: use 0 to 1.")
+            raise OptionError(f"outside_weight={shown(self.outside_weight)}: use 0 to 1.")
         if self.mask is not None:
-            x0, y0, x1, y1 = self.mask
-            if not all(math.isfinite(side) for side in self.mask) or x1 <= x0 or y1 <= y0:
+            sides = tuple(self.mask) if isinstance(self.mask, Iterable) else ()
+            if len(sides) != 4 or not all(_is_number(side) and _is_finite(side) for side in sides):
+                raise OptionError(f"mask={shown(self.mask)}: four finite numbers x0, y0, x1, y1 are needed.")
+            x0, y0, x1, y1 = sides
+            if x1 <= x0 or y1 <= y0:
                 raise OptionError(f"mask={self.mask}: a rectangle x0, y0, x1, y1 with x0 < x1 and y0 < y1 is needed.")
             if (x1 - x0) * (y1 - y0) < 1:
                 raise OptionError(f"mask={self.mask}: the rectangle is smaller than a pixel of the crop that is inverted.")
+
+
+def _is_finite(value: Real) -> bool:
+    """Whether it is one as float64, in which all is computed: whole numbers may be too large for that."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def _is_number(value: object, *, whole: bool = False) -> bool:

@@ -3,6 +3,9 @@
 Huh et al. 2020 ("Transforming and Projecting"), Algorithm 1, in two stages: where the transform of the picture is searched,
 CMA over transforms with Adam inside comes first, whichever the method; then the method searches the latent. Adam in w+ is
 the projection of Abdal et al. 2019 (Image2StyleGAN).
+
+Of Adam the paper's text gives the learning rates alone. Not from there are BETAS and, where one walk goes on to the end of the
+budget (``adam``, the last part of ``cma-adam`` and ``basin-cma``), the warm-up of its rates and their cosine decay to zero.
 """
 
 from __future__ import annotations
@@ -34,6 +37,7 @@ __all__ = ["ADAM", "BASIN_CMA", "CMA", "CMA_ADAM", "LBFGS", "SEARCHES", "Method"
 TRANSFORM_SHARE = 900 / (900 + 29 * 30 + 300)
 """What the search of the transform has of the budget: 30 rounds of 30 steps, as many as the latent's, before its last round."""
 BETAS = (0.9, 0.95)
+"""Of Adam wherever it searches here; its authors' are (.9, .999)."""
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,8 @@ TRANSFORM_DEVIATION = math.sqrt(0.1)
 AROUND_ENCODER = 0.1
 """How far around the encoder's codes CMA begins, in deviations of the latents; around the mean it is 1."""
 START_NOISE = 0.3
-"""How far from the mean latent a start without the encoder lies: every seed has its own."""
+"""How far from the mean latent a start without the encoder lies: every seed has its own. Huh et al. 2020 draw z ~ N(0, I); here
+only CMA and the samples of a transform's search begin so."""
 PIXELS_AT_ONCE = 8 * 128 * 128
 """A batch that stays near the processor's caches, and within memory for large pictures."""
 MISSED_WEIGHT = 2.0
@@ -126,7 +127,10 @@ class Projection:
     # ---- where to begin and what to search ------------------------------------------------------------------------------
 
     def start(self, phi: Tensor, seed: int, *, spread: float = START_NOISE) -> Variables:
-        """A candidate for each phi [N, 5]: the encoder's codes of T(y), or draws around the mean latent."""
+        """A candidate for each phi [N, 5]: the encoder's codes of T(y), or draws around the mean latent.
+
+        mean + spread N(0, I); the mean is that of the predicted class, where there is one, and in z what fits its mean w best.
+        """
         with torch.inference_mode(False), torch.no_grad():
             if self._options.encoder_start:
                 return (*self._encoded(phi), phi)

@@ -141,7 +141,7 @@ class Inversion:
         again = "make it again with the command invert."
         try:
             arrays = read_safetensors(data)
-        except SafetensorError as error:
+        except (SafetensorError, KeyError) as error:  # KeyError: numbers of a kind that numpy does not have
             raise InversionFileError(f"{name}: this is not a whole safetensors file ({error}); {again}") from error
         header = _metadata(data)
         if header.get("format") != FORMAT:
@@ -151,14 +151,36 @@ class Inversion:
         try:
             facts = json.loads(header["inversion"])
             facts["warnings"] = tuple(facts["warnings"])
-            numbers = [float(facts[name]) for name in ("mse", "perceptual", "seconds")]
-            if not all(math.isfinite(number) for number in numbers):
-                raise ValueError("a figure is not finite")
             weights = {key.removeprefix(_WEIGHTS): array for key, array in arrays.items() if key.startswith(_WEIGHTS)}
             arrays = {key: array for key, array in arrays.items() if not key.startswith(_WEIGHTS)}
-            return Inversion(**facts, **arrays, weight_differences=weights)
-        except (KeyError, TypeError, ValueError) as error:
+            found = Inversion(**facts, **arrays, weight_differences=weights)
+            _check_facts(found)
+            return found
+        except (LookupError, TypeError, ValueError, OverflowError, AttributeError, RecursionError) as error:
             raise InversionFileError(f"{name}: damaged contents ({error}); {again}") from error
+
+
+def _check_facts(found: Inversion) -> None:
+    """Raises one of the errors that damage raises for what no method writes."""
+    # Slow: torch comes with them, and a list of what is kept does without.
+    from engines.imaging.align import Alignment
+    from engines.inversion.transforms import Transform
+
+    texts = (found.pack_id, found.pack_hash, found.method, found.perceptual_kind, *found.warnings)
+    counts = (found.steps, found.seed, found.evaluations)
+    if not all(isinstance(text, str) for text in texts) or not all(isinstance(count, int) for count in counts):
+        raise ValueError("a name is no text, or a count no whole number")
+    mask = found.mask or ()
+    if not all(math.isfinite(number) for number in (found.mse, found.perceptual, found.seconds, *mask)):
+        raise ValueError("a figure is not finite")
+    if found.mask is not None and len(mask) != 4:
+        raise ValueError("a mask of other than four sides")
+    if found.transform is not None:
+        Transform.from_json(found.transform)
+    if found.alignment is not None:
+        width, height = found.alignment["picture_px"]
+        if Alignment.from_json(found.alignment).crop_px != found.resolution or width < 1 or height < 1:
+            raise ValueError("an alignment of another crop")
 
 
 def _header(data: bytes) -> tuple[dict[str, Any], int]:

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from engines.core.shapes import check_shape
 
-__all__ = ["DEFAULT_LEVELS", "collapse", "laplacian_pyramid", "laplacian_pyramid_l1"]
+__all__ = ["DEFAULT_LEVELS", "laplacian_pyramid", "laplacian_pyramid_l1"]
 
 DEFAULT_LEVELS = 5
 _TAPS = (1.0, 4.0, 6.0, 4.0, 1.0)
@@ -54,14 +54,6 @@ def laplacian_pyramid(image: Tensor, levels: int = DEFAULT_LEVELS) -> list[Tenso
         pyramid.append(image - _expand(coarse, image.shape[2:]))
         image = coarse
     return [*pyramid, image]
-
-
-def collapse(pyramid: list[Tensor]) -> Tensor:
-    """The image whose :func:`laplacian_pyramid` this is."""
-    image = pyramid[-1]
-    for level in reversed(pyramid[:-1]):
-        image = level + _expand(image, level.shape[2:])
-    return image
 
 
 def _reduce(image: Tensor) -> Tensor:

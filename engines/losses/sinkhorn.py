@@ -38,9 +38,7 @@ def sinkhorn_divergence(
     try:
         from geomloss import SamplesLoss
     except ImportError as error:
-        raise MissingExtraError(
-            "Transport losses need GeomLoss: install it with pip install -r requirements-train.txt."
-        ) from error
+        raise MissingExtraError("Transport losses need GeomLoss: install it with pip install -r requirements.txt.") from error
     check_shape(x, (None, y.shape[-1]), "x")
     loss = SamplesLoss("sinkhorn", p=2, blur=blur, scaling=scaling, diameter=diameter, debias=True, backend="tensorized")
     if x_weights is None:

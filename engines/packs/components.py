@@ -111,7 +111,7 @@ _ROWS = (
     ComponentKind("generator", made_by="gan", required=True, build=_generator),
     ComponentKind("discriminator", made_by="gan", required=False, build=_discriminator),
     ComponentKind("statistics", made_by="gan", required=True, build=None),
-    ComponentKind("training_sample", made_by="gan", required=False, build=None),
+    ComponentKind("training_sample", made_by="sample", required=False, build=None),
     ComponentKind("encoder", made_by="encoder", required=True, build=_encoder),
     ComponentKind("latent_classifier", made_by="classifier", required=False, build=_latent_classifier),
     ComponentKind("attribute_predictor", made_by="predictors", required=True, build=_attribute_predictor),

@@ -81,8 +81,9 @@ class Pack:
 
     @cached_property
     def weights_hash(self) -> str:
-        """16 hex digits that change whenever any component's weights do."""
-        lines = [f"{kind}:{component.sha256}" for kind, component in sorted(self.manifest.components.items())]
+        """16 hex digits that change whenever any component's weights do; the training sample is pictures, and no weights."""
+        weights = {kind: component for kind, component in self.manifest.components.items() if kind != "training_sample"}
+        lines = [f"{kind}:{component.sha256}" for kind, component in sorted(weights.items())]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
     @property

@@ -54,9 +54,10 @@ MANIFEST_NAME = "manifest.json"
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _HEXADECIMAL = re.compile(r"[0-9a-f]+")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_MAX_DIGITS = 300
 _GROUPS = ("expression", "hair", "accessories", "person", "digits", "object", "background")
 _SPACES = ("z", "w", "w+")
-_DTYPES = ("float16", "float32")
+_DTYPES = ("float16", "float32", "uint8")
 
 
 @dataclass(frozen=True)
@@ -158,8 +159,8 @@ def list_manifests(folder: Path | None = None, *, incomplete: bool = False) -> l
 def parse_manifest(text: str, path: Path) -> Manifest:
     """The manifest in `text`; `path` is where it lies (its folder's name must be the id) and is named in errors."""
     try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
+        value = json.loads(text, parse_int=_integer)
+    except (ValueError, RecursionError) as error:
         raise PackFieldError(f"{path} is not JSON ({error}). Install the pack again.") from None
     fields = Fields(value, "", path)
     written_format = fields.count("format", least=1)
@@ -193,6 +194,13 @@ def parse_manifest(text: str, path: Path) -> Manifest:
     if manifest.id != path.parent.name:
         raise fields.error("id", f"the name of its folder, {path.parent.name!r}", manifest.id)
     return manifest
+
+
+def _integer(digits: str) -> int:
+    """A whole number of JSON; ValueError for one that no float can hold."""
+    if len(digits) > _MAX_DIGITS:
+        raise ValueError(f"a number of {len(digits)} digits")
+    return int(digits)
 
 
 def _latent(fields: Fields) -> Latent:

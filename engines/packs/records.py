@@ -74,7 +74,7 @@ class ObjectClass:
 
 @dataclass(frozen=True)
 class ObjectStatistics:
-    """Where the generator paints its objects, as the pack's box detector sees its samples (Huh et al. 2020, section 3.2).
+    """Where the generator paints its objects, as the pack's box detector sees its samples (Huh et al. 2020, section 3.3).
 
     Pairs are (across, down), in shares of the picture's side.
     """
@@ -142,7 +142,7 @@ class Component:
     sha256: str
     bytes: int
     dtype: str
-    """How matrices are stored: float16 or float32. They are always used as float32."""
+    """How matrices are stored: float16 or float32, always used as float32; uint8 where it holds pictures."""
     config: Mapping[str, Any] = field(hash=False)
     """What the network's ``from_config`` takes."""
     provenance: Provenance

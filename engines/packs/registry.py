@@ -11,21 +11,17 @@ from engines.core.cache import BoundedCache
 from engines.core.errors import PackNotFoundError
 from engines.core.paths import packs_dir
 from engines.packs.load import Pack, WeightsCache
-from engines.packs.manifest import MANIFEST_NAME, Manifest, list_manifests, manifest_text, parse_manifest
+from engines.packs.manifest import MANIFEST_NAME, manifest_text, parse_manifest
 
-__all__ = ["WEIGHTS_CACHE_BYTES", "list_packs", "open_pack"]
+__all__ = ["WEIGHTS_CACHE_BYTES", "open_pack"]
 
 WEIGHTS_CACHE_BYTES = 1 << 30
 """Room for dozens of packs of the bundled size; the least recently used networks go first."""
 _OPEN_PACKS = 64
+_LONGEST_ID = 100
 
 _weights: WeightsCache = BoundedCache(WEIGHTS_CACHE_BYTES)
 _packs: BoundedCache[Pack] = BoundedCache(_OPEN_PACKS)
-
-
-def list_packs(folder: Path | None = None) -> list[Manifest]:
-    """Manifests of the complete packs in `folder` (None: where packs are installed), sorted by id."""
-    return list_manifests(folder)
 
 
 def open_pack(pack_id: str, folder: Path | None = None, *, device: torch.device | str = "cpu") -> Pack:
@@ -36,11 +32,11 @@ def open_pack(pack_id: str, folder: Path | None = None, *, device: torch.device 
     """
     root = packs_dir() if folder is None else Path(folder)
     home = root / pack_id
-    # An id is one name: anything with a separator in it could reach other folders.
+    # An id is one short name: anything with a separator in it could reach other folders.
     path = home / MANIFEST_NAME
-    if Path(pack_id).name != pack_id or not path.is_file():
+    if Path(pack_id).name != pack_id or len(pack_id) > _LONGEST_ID or not path.is_file():
         known = ", ".join(sorted(p.parent.name for p in root.glob(f"*/{MANIFEST_NAME}"))) or "none"
-        raise PackNotFoundError(f"There is no pack {pack_id!r} in {root}. Packs there: {known}.")
+        raise PackNotFoundError(f"There is no pack {pack_id[:_LONGEST_ID]!r} in {root}. Packs there: {known}.")
     text = manifest_text(home)
     device = torch.device(device)
     key = (str(home.resolve()), hashlib.sha256(text.encode()).hexdigest(), str(device))

@@ -24,6 +24,8 @@ from engines.packs.user_edits import (
     BOUND_KINDS,
     EDIT_NAME,
     FORMAT,
+    GONE,
+    NEW,
     UserEdit,
     all_user_edits,
     edits_folder,
@@ -87,8 +89,7 @@ def write_user_edit(
     if not all(bool(torch.isfinite(value).all()) for value in tensors.values()):
         raise ValueError("weights that are not finite cannot be kept")
     data = save({key: value.detach().cpu().float().contiguous() for key, value in tensors.items()})
-    # A name that no edit can have: what an interrupted writing leaves is never taken for one.
-    temporary = home / f".new-{secrets.token_hex(8)}"
+    temporary = home / f"{NEW}{secrets.token_hex(8)}"
     try:
         temporary.mkdir()
         (temporary / _WEIGHTS).write_bytes(data)
@@ -119,18 +120,29 @@ def write_user_edit(
         raise OptionError(f"{name}: there is an edit of this name already; choose another name.") from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return next(edit for edit in all_user_edits(pack.id) if (edit.id, edit.user) == (edit_id, pack.user))
+    written = next((edit for edit in all_user_edits(pack.id) if (edit.id, edit.user) == (edit_id, pack.user)), None)
+    if written is None:
+        raise OptionError(f"{name}: the edit was removed as soon as it was written.")
+    return written
 
 
 def remove_user_edit(pack_id: str, edit_id: str, user: str | None) -> UserEdit:
     """Removes one edit and returns what it was. Raises OptionError where there is none."""
     edits = [edit for edit in all_user_edits(pack_id) if edit.user == user]
     found = next((edit for edit in edits if edit.id == edit_id), None)
-    if found is None:
-        known = ", ".join(edit.id for edit in edits) or "none"
-        raise OptionError(f"there is no edit {edit_id[:60]!r} of yours for the pack {pack_id}; there are: {known}.")
     # First out of sight, at once; then file by file.
-    gone = found.folder.with_name(f".gone-{secrets.token_hex(8)}")
-    os.rename(found.folder, gone)
+    if found is None or (gone := _out_of_sight(found.folder)) is None:
+        known = ", ".join(edit.id for edit in edits if edit is not found) or "none"
+        raise OptionError(f"there is no edit {edit_id[:60]!r} of yours for the pack {pack_id}; there are: {known}.")
     shutil.rmtree(gone, ignore_errors=True)
     return found
+
+
+def _out_of_sight(folder: Path) -> Path | None:
+    """Where a folder lies after it was taken away; None where somebody else has done so."""
+    gone = folder.with_name(f"{GONE}{secrets.token_hex(8)}")
+    try:
+        os.rename(folder, gone)
+    except FileNotFoundError:
+        return None
+    return gone

@@ -13,7 +13,10 @@ import hashlib
 import json
 import os
 import re
+import shutil
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,8 +36,10 @@ __all__ = [
     "BOUND_KINDS",
     "EDIT_NAME",
     "FORMAT",
+    "GONE",
     "GROUP",
     "LEAST",
+    "NEW",
     "UserEdit",
     "UserEditNetworks",
     "all_user_edits",
@@ -46,6 +51,8 @@ __all__ = [
 ]
 
 EDIT_NAME = "edit.json"
+NEW, GONE = ".new-", ".gone-"
+"""How the names of folders begin that are being written and being removed: no edit can have such a name."""
 FORMAT = 1
 GROUP = "own"
 """The group of the attributes that user edits are."""
@@ -58,6 +65,8 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 _KEY = re.compile(r"[0-9a-f]{32}")
 _TOKEN = re.compile(r"[A-Za-z0-9-]{16,128}")
 _USERS = ".users"
+_STALE_SEC = 3600.0
+"""A folder of a writing or a removing that is older was left by a process that died."""
 _MAX_JSON_BYTES = 1 << 20
 _MAX_WEIGHTS_BYTES = 256 << 20
 _KEPT_RECORDS = 2048
@@ -101,9 +110,15 @@ class UserEdit:
         """What the pack's own attributes are to others."""
         return Attribute(self.id, self.name, GROUP, 0.0, (), self.alpha_min, self.alpha_max, self.calibrated_alpha)
 
+    @property
+    def remedy(self) -> str:
+        """What to do where it cannot be used."""
+        user = "" if self.user is None else f" --user {self.user}"
+        return f"train it again, or remove it: python -m engines edits remove {self.id} --pack {self.pack}{user}."
+
     def problem(self, manifest: Manifest) -> str:
         """One sentence why it cannot be used with the pack, or ""."""
-        remedy = f"train it again, or remove it: python -m engines edits remove {self.id} --pack {self.pack}."
+        remedy = self.remedy
         if self.damage:
             return f"{self.id}: this edit of yours cannot be used ({self.damage}); {remedy}"
         if any(attribute.id.casefold() == self.id.casefold() for attribute in manifest.attributes):
@@ -154,9 +169,14 @@ def edits_folder(pack_id: str, user: str | None) -> Path:
 
 
 def all_user_edits(pack_id: str) -> list[UserEdit]:
-    """All there are of a pack, the owner's first, also those that cannot be used."""
+    """All there are of a pack, the owner's first, also those that cannot be used.
+
+    What a writing or a removing has left that was interrupted long ago is removed in passing.
+    """
     users = data_dir() / "edits" / pack_id / _USERS
     keys = sorted(path.name for path in users.iterdir() if _KEY.fullmatch(path.name)) if users.is_dir() else []
+    for user in (None, *keys):
+        _remove_left_over(edits_folder(pack_id, user))
     return [edit for user in (None, *keys) for edit in _in_folder(pack_id, user)]
 
 
@@ -175,6 +195,13 @@ def open_networks(edit: UserEdit, device: torch.device | str = "cpu") -> UserEdi
     """The networks of an edit, read once. Raises OptionError where the file is missing or damaged."""
     key = (str(edit.folder), edit.sha256, str(device))
     return _networks.get(key, lambda: _load(edit, device))
+
+
+def _remove_left_over(home: Path) -> None:
+    for path in (*home.glob(f"{NEW}*"), *home.glob(f"{GONE}*")):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > _STALE_SEC:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def _in_folder(pack_id: str, user: str | None) -> list[UserEdit]:
@@ -231,7 +258,7 @@ def _parsed(path: Path, folder: Path, pack_id: str, user: str | None) -> UserEdi
             dict(value["provenance"]),
             dict(value["figures"]),
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, OverflowError, KeyError, TypeError, AttributeError, RecursionError) as error:
         reason = str(error) if type(error) is ValueError else type(error).__name__
         return UserEdit(**{**plain.__dict__, "damage": f"{EDIT_NAME} is damaged: {reason}"})
 
@@ -244,7 +271,7 @@ def _load(edit: UserEdit, device: torch.device | str) -> tuple[UserEditNetworks,
     from engines.editing.edit_maps import EditMaps
     from engines.predictors.latent_classifier import LatentClassifier
 
-    remedy = f"train it again, or remove it: python -m engines edits remove {edit.id} --pack {edit.pack}."
+    remedy = edit.remedy
     path = edit.folder / edit.file
     try:
         if path.stat().st_size > _MAX_WEIGHTS_BYTES:

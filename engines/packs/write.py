@@ -111,7 +111,7 @@ def write_component(
         "file": file,
         "sha256": digest,
         "bytes": len(data),
-        "dtype": "float16" if half else "float32",
+        "dtype": "float16" if half else "uint8" if kind == "training_sample" else "float32",
         "config": config,
         "provenance": dict(provenance),
     }

@@ -16,8 +16,9 @@ __all__ = ["ClassPredictor"]
 class ClassPredictor(FeatureNetwork):
     """One logit a class, of which exactly one holds; trained with cross-entropy on exact labels.
 
-    `temperature` [] calibrates the probabilities on held-out pictures (Guo et al. 2017): p = softmax(logits / T). They are the
-    label c~ from which the search of a class vector starts (Huh et al. 2020, section 3.3).
+    `temperature` [] calibrates the probabilities on held-out pictures (Guo et al. 2017): p = softmax(logits / T). The most
+    probable class, one-hot, is the label c~ from which the search of a class vector starts (Huh et al. 2020, section 3.4; see
+    :func:`engines.inversion.objects.predicted_label`).
     """
 
     def __init__(self, classes: Sequence[str], channels: Sequence[int], hidden: int) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from numbers import Integral, Real
 
-from engines.core.errors import OptionError
+from engines.core.errors import OptionError, shown
 from engines.editing.families import DEFAULT_FAMILY
 from engines.packs.load import Pack
 from engines.packs.user_edits import all_user_edits, fitting_edits
@@ -43,8 +44,11 @@ def _check_edit(pack: Pack, name: str, alpha: float, family: str) -> None:
         _check_outdated(pack, name)
         raise unknown_name("attribute", name, attributes)
     low, high = attributes[name].alpha_min, attributes[name].alpha_max
+    if isinstance(alpha, bool) or not isinstance(alpha, Real):
+        raise OptionError(f"{name}={shown(alpha)!r}: the strength must be a number.")
     if not low <= alpha <= high:
-        raise OptionError(f"{name}={alpha:g}: the strength must lie between {low:g} and {high:g}.")
+        text = f"{alpha:g}" if isinstance(alpha, float) else shown(alpha)
+        raise OptionError(f"{name}={text}: the strength must lie between {low:g} and {high:g}.")
     if name in own:
         return
     known = pack.manifest.editable_by(pack.family(family).attributes) if family != DEFAULT_FAMILY else attributes
@@ -61,5 +65,8 @@ def _check_outdated(pack: Pack, name: str) -> None:
 
 def _check_layers(pack: Pack, layers: tuple[int, int] | None) -> None:
     count = pack.manifest.latent.layers
-    if layers is not None and not 0 <= layers[0] < layers[1] <= count:
-        raise OptionError(f"layers={tuple(layers)}: give (first, end) with 0 <= first < end <= {count}.")
+    if layers is None:
+        return
+    both = isinstance(layers, Sequence) and len(layers) == 2 and all(isinstance(layer, Integral) for layer in layers)
+    if not both or not 0 <= layers[0] < layers[1] <= count:
+        raise OptionError(f"layers={shown(layers)}: give (first, end) with 0 <= first < end <= {count}.")

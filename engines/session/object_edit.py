@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,8 @@ from engines.core.errors import OptionError
 
 __all__ = ["AS_IT_IS", "ObjectEdit"]
 
+_LARGEST = 2.0**53
+"""Of a number that an edit may have; past it Python's whole numbers need not fit a float."""
 _KEYS = ("class", "class_alpha", "shift", "zoom", "truncation")
 
 
@@ -80,8 +81,8 @@ class ObjectEdit:
 
 
 def _number(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise OptionError(f"{name}={str(value)[:80]}: a finite number is needed.")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not -_LARGEST <= value <= _LARGEST:
+        raise OptionError(f"{name}={str(value)[:80]}: a finite number of ordinary size is needed.")
     return float(value)
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from numbers import Integral, Real
 
 import torch
 
+from engines.core.errors import OptionError, shown
 from engines.generators.labels import labels_for_seeds
 from engines.imaging.convert import to_uint8
 from engines.inversion.measure import generator_hash, synthesise
@@ -18,6 +20,8 @@ __all__ = ["SAMPLE_METHOD", "sample"]
 
 SAMPLE_METHOD = "sample"
 """`Inversion.method` of a picture that came from no photo."""
+_MOST_TRUNCATION = 100
+"""Far beyond all that gives pictures."""
 
 
 def sample(pack: Pack, seed: int, truncation: float, classes: str | Mapping[str, float] | None = None) -> Inversion:
@@ -27,6 +31,10 @@ def sample(pack: Pack, seed: int, truncation: float, classes: str | Mapping[str,
     weights; None for the class that the seed has.
     """
     started = time.perf_counter()
+    if not isinstance(seed, Integral) or seed < 0:
+        raise OptionError(f"seed={shown(seed)}: a whole number from 0 on is needed.")
+    if not isinstance(truncation, Real) or not abs(truncation) <= _MOST_TRUNCATION:
+        raise OptionError(f"truncation={shown(truncation)}: use 0 to 1, or a little more.")
     if classes is None:
         labels = labels_for_seeds([seed], pack.generator.config.class_count)
     else:

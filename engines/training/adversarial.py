@@ -23,7 +23,7 @@ from engines.generators.labels import one_hot, random_labels
 from engines.generators.stylegan2 import Discriminator, Generator
 from engines.imaging.convert import to_uint8
 from engines.imaging.grids import picture_grid
-from engines.losses.adversarial import discriminator_loss, generator_loss, hinge_loss, r1_penalty
+from engines.losses.adversarial import discriminator_loss, generator_loss, hinge_loss, judged_apart, r1_penalty
 from engines.losses.pixel import pyramid_l1
 from engines.predictors.perceptual import PerceptualNetwork
 from engines.training.augment import jitter_crop, recolour
@@ -162,22 +162,22 @@ class _Duel:
         fake_labels = torch.cat([asked, labels[:_MIXED], labels[-_MOVED:], labels[-_KEPT:]])
         with torch.set_grad_enabled(trains_generator):
             pictures = self._generator.synthesis(fake_codes, noise_mode="random", dtype=rough_dtype())
-        losses = self._discriminate(pictures.detach()[: len(real)], real, torch.cat([fake_labels[: len(real)], labels]), draw)
+        losses = self._discriminate(pictures.detach()[: len(real)], fake_labels[: len(real)], real, labels, draw)
         if step % _R1_INTERVAL == 0:
             self._regularise(real, labels)
         if trains_generator:
             losses |= self._generate(pictures, fake_labels, real[-_KEPT:], draw)
         return losses
 
-    def _discriminate(self, fake: Tensor, real: Tensor, labels: Tensor, draw: torch.Generator) -> dict[str, float]:
-        """labels: of the fakes, then of the real pictures."""
-        both = torch.cat([fake, real])
-        logits = self._plain(both, labels, dtype=rough_dtype()).float()
-        loss = discriminator_loss(logits[len(fake) :], logits[: len(fake)])
+    def _discriminate(
+        self, fake: Tensor, fake_labels: Tensor, real: Tensor, labels: Tensor, draw: torch.Generator
+    ) -> dict[str, float]:
+        loss = discriminator_loss(*judged_apart(self._plain, (real, labels), (fake, fake_labels), dtype=rough_dtype()))
         losses = {"d": loss.item()}
         if self._projected is not None:
             with autocast():
-                logits = self._projected(_augmented(both, draw), labels)
+                both = _augmented(torch.cat([fake, real]), draw)
+                logits = self._projected(both, torch.cat([fake_labels, labels]))
             hinge = hinge_loss(logits[len(fake) :], logits[: len(fake)])
             losses["projected_d"] = hinge.item() / logits.shape[1]
             loss = loss + hinge

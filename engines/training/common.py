@@ -14,11 +14,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from engines.core.arguments import bounded_float, bounded_int, new_folder
 from engines.core.device import rough_dtype
 from engines.core.paths import packs_dir
 from engines.core.progress import Progress
 from engines.training.runs import Run, run_folder
-from engines.training.schedule import Schedule
+from engines.training.schedule import MOST_MINUTES, Schedule
 
 __all__ = [
     "add_common_arguments",
@@ -33,26 +34,31 @@ __all__ = [
     "set_learning_rate",
 ]
 
+_MOST_THREADS = 1024
+
 
 def add_common_arguments(parser: argparse.ArgumentParser, *, steps: int | None, train_pictures: int | None = 24000) -> None:
     """--steps, --minutes, --resume, --run, --pictures, --threads; --pack and --seed come from the command line itself.
 
-    steps: the default; None for a training without steps, which has no --steps and --minutes.
+    steps: the default; None for a training without steps, which has no --steps, and for which --minutes decide nothing.
     train_pictures: the default; None for a training without renders, which has no --pictures.
     """
+    add = parser.add_argument
+    minutes = "stop after so many minutes of training"
     if steps is None:
-        parser.set_defaults(steps=None, minutes=None)
+        parser.set_defaults(steps=None)
+        minutes = "as all trainings take it; this one has no steps to leave out, and takes the time that it takes"
     else:
-        fallback = f"default {steps} where no --minutes is given"
-        parser.add_argument("--steps", type=int, default=None, help=f"training steps ({fallback})")
-        parser.add_argument("--minutes", type=float, default=None, help="stop after so many minutes of training")
-    parser.add_argument("--resume", action="store_true", help="go on from the run's last checkpoint")
-    parser.add_argument("--run", default=None, metavar="DIR", help="the run's folder (default: in the data folder)")
+        add("--steps", type=bounded_int(1), help=f"training steps (default {steps} where no --minutes is given)")
+    add("--minutes", type=bounded_float(0, MOST_MINUTES, above=True), help=minutes)
+    add("--resume", action="store_true", help="go on from the run's last checkpoint")
+    add("--run", type=new_folder, metavar="DIR", help="the run's folder (default: in the data folder)")
     if train_pictures is None:
         parser.set_defaults(pictures=0)
     else:
-        parser.add_argument("--pictures", type=int, default=train_pictures, help="rendered training pictures to use")
-    parser.add_argument("--threads", type=int, default=None, help="CPU threads (default: torch's own choice)")
+        pictures = f"rendered training pictures to use (default {train_pictures})"
+        add("--pictures", type=bounded_int(1), default=train_pictures, help=pictures)
+    add("--threads", type=bounded_int(1, _MOST_THREADS), help="CPU threads (default: torch's own choice)")
     parser.set_defaults(default_steps=steps or 1)
 
 
@@ -60,7 +66,7 @@ def open_run(arguments: argparse.Namespace, what: str, extra: dict[str, Any]) ->
     """The run of a training command and its schedule; applies --threads."""
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    steps = arguments.steps if arguments.steps or arguments.minutes else arguments.default_steps
+    steps = arguments.default_steps if arguments.steps is None and arguments.minutes is None else arguments.steps
     schedule = Schedule(steps, arguments.minutes)
     config = {
         "what": what,

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engines.core.arguments import bounded_float
 from engines.core.device import rough_dtype
 from engines.core.rng import torch_generator
 from engines.data.sets import rendered_set
@@ -23,7 +24,7 @@ from engines.encoders.w_plus import WPlusEncoder
 from engines.generators.labels import random_labels
 from engines.imaging.convert import to_tensor, to_uint8
 from engines.imaging.grids import picture_grid
-from engines.losses.adversarial import discriminator_loss, generator_loss
+from engines.losses.adversarial import discriminator_loss, generator_loss, judged_apart
 from engines.losses.pixel import mse, pyramid_l1
 from engines.packs.load import Pack
 from engines.packs.registry import open_pack
@@ -58,14 +59,14 @@ _DISCRIMINATOR_INTERVAL = 4
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common_arguments(parser, steps=6000)
-    parser.add_argument("--offset-penalty", type=float, default=_WEIGHTS["offsets"], help="weight of the penalty on W+ offsets")
+    penalty = f"weight of the penalty on W+ offsets (default {_WEIGHTS['offsets']:g})"
+    parser.add_argument("--offset-penalty", type=bounded_float(0), default=_WEIGHTS["offsets"], help=penalty)
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Trains on from the pack's present encoder; writes ``encoder`` and ``statistics``."""
+    pack, row = open_pack(arguments.pack), definition(arguments.pack)
     training, schedule = open_run(arguments, "encoder", {"offset_penalty": arguments.offset_penalty})
-    pack = open_pack(arguments.pack)
-    row = definition(arguments.pack)
     train = rendered_set(row.data, "train", arguments.pictures, progress=arguments.progress)
     validation = rendered_set(row.data, "validation", held_out_count(arguments), progress=arguments.progress)
     held_out, labels = np.asarray(validation.images[:200]), class_labels(train)
@@ -194,9 +195,8 @@ class _Step:
         """What the discriminator says of pictures with the labels `shown`, after a lesson beside real ones with theirs."""
         if step % _DISCRIMINATOR_INTERVAL == 0:
             self.discriminator.requires_grad_(True)
-            both, of_both = torch.cat([picture.detach(), real]), torch.cat([shown, labels])
-            logits = self.discriminator(both, of_both, dtype=rough_dtype()).float()
-            loss = discriminator_loss(logits[len(picture) :], logits[: len(picture)])
+            both = (real, labels), (picture.detach(), shown)
+            loss = discriminator_loss(*judged_apart(self.discriminator, *both, dtype=rough_dtype()))
             self.optimiser.zero_grad(set_to_none=True)
             loss.backward()
             self.optimiser.step()

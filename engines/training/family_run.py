@@ -1,7 +1,12 @@
 """What the trainings of all edit families share: codes, calibration, log, checkpoints and the pack component.
 
-A family's own file says how one attribute is fitted; everything that decides what strength 1 means is the same for all, or a
-comparison would compare strengths.
+A family's own file says how one attribute is fitted. What strength 1 means is decided here, by one rule for all: to the image
+predictor it changes the share ``--change`` of the same held-out codes, as surely as ``--certainty`` asks, or as near to that as
+is worth its price (:mod:`engines.training.calibration`) and as the family's own `most` lets it come. So it means the same for
+two families, or for two attributes of one, where they were given the same two numbers. A run may have others, for single
+attributes too: certainty is CERTAINTY, 0.35, but 0.6 for the LW maps of Eyeglasses in the faces pack; the provenance has them.
+Families are therefore compared over strengths at which they change equally many pictures
+(:mod:`engines.evaluation.family_curves`), not at strength 1.
 """
 
 from __future__ import annotations
@@ -15,6 +20,7 @@ from typing import Any, Protocol
 import numpy as np
 from torch import nn
 
+from engines.core.arguments import bounded_float
 from engines.core.errors import OptionError
 from engines.core.progress import Progress, ProgressCallback
 from engines.editing.families import FAMILIES
@@ -24,10 +30,21 @@ from engines.packs.registry import open_pack
 from engines.packs.write import write_component
 from engines.training.codes import CodeSet, code_set
 from engines.training.common import add_common_arguments, held_out_count, open_run, pack_folder, provenance
+from engines.training.pack_definitions import definition
 from engines.training.runs import Run
 from engines.training.trial import CALIBRATION_SHARE, CERTAINTY, CHANGE, Trial
 
-__all__ = ["FamilyFit", "Material", "add_family_arguments", "fit_family", "gather", "run_family", "summary"]
+__all__ = [
+    "FamilyFit",
+    "Material",
+    "add_family_arguments",
+    "chosen_attributes",
+    "fit_family",
+    "gather",
+    "labelled_attributes",
+    "run_family",
+    "summary",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,9 +85,14 @@ def add_family_arguments(parser: argparse.ArgumentParser, *, steps: int | None) 
     add_common_arguments(parser, steps=steps)
     add = parser.add_argument
     add("--attributes", default=None, metavar="A,B", help="attributes that the family gets (default: all of the pack)")
-    add("--change", type=float, default=CHANGE, help=f"share of codes that slider 1.0 has to change (default {CHANGE})")
+    add(
+        "--change",
+        type=bounded_float(0, 1, above=True),
+        default=CHANGE,
+        help=f"share of codes that slider 1.0 has to change (default {CHANGE})",
+    )
     surer = f"the predictor is to be as sure of edited pictures as of this quantile of unedited ones (default {CERTAINTY})"
-    add("--certainty", type=float, default=CERTAINTY, metavar="SHARE", help=surer)
+    add("--certainty", type=bounded_float(0, 1), default=CERTAINTY, metavar="SHARE", help=surer)
 
 
 def run_family(
@@ -83,15 +105,16 @@ def run_family(
     recipe = {"change": arguments.change, "certainty": arguments.certainty, **options}
     # An asterisk, as in LT*, may not be part of every file system's names.
     folder = name.lower().replace("*", "-star")
-    training, _ = open_run(arguments, folder, {"attributes": arguments.attributes, "recipe": recipe})
     pack = open_pack(arguments.pack)
+    chosen = chosen_attributes(arguments.attributes, pack)
+    training, _ = open_run(arguments, folder, {"attributes": arguments.attributes, "recipe": recipe})
     train = code_set(pack, "train", arguments.pictures, mirrored=True, progress=arguments.progress)
     held_out = code_set(pack, "validation", held_out_count(arguments), progress=arguments.progress)
     material = gather(
         pack,
         train,
         held_out,
-        _chosen(arguments.attributes, pack, train),
+        chosen,
         seed=arguments.seed,
         change=arguments.change,
         certainty=arguments.certainty,
@@ -194,8 +217,15 @@ def summary(figures: dict[str, dict[str, Any]]) -> dict[str, Any]:
     return means
 
 
-def _chosen(names: str | None, pack: Pack, train: CodeSet) -> tuple[str, ...]:
-    known = [name for name in pack.manifest.mapped if name in train.attributes]
+def labelled_attributes(pack: Pack) -> tuple[str, ...]:
+    """Those of which the pictures that the pack learns from have labels."""
+    return definition(pack.id).data_set.attributes
+
+
+def chosen_attributes(names: str | None, pack: Pack) -> tuple[str, ...]:
+    """Those of --attributes (None: all that can be) in the pack's order. Raises OptionError naming those that can be."""
+    labelled = labelled_attributes(pack)
+    known = [name for name in pack.manifest.mapped if name in labelled]
     wanted: Sequence[str] = known if names is None else [name for name in names.split(",") if name]
     unknown = sorted(set(wanted) - set(known))
     if unknown or not wanted:

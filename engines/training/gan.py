@@ -8,17 +8,24 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch import Tensor
 
+from engines.core.arguments import bounded_float
 from engines.core.errors import OptionError, RunError
+from engines.core.paths import packs_dir
 from engines.data.sets import rendered_set
 from engines.encoders.w_plus import WPlusEncoder
 from engines.generators.stylegan2 import Discriminator, Generator
+from engines.packs.manifest import MANIFEST_NAME
 from engines.packs.registry import open_pack
 from engines.packs.write import write_component
 from engines.training.adversarial import train_adversarial
@@ -27,7 +34,9 @@ from engines.training.batches import class_labels, over_pictures
 from engines.training.common import add_common_arguments, autocast, freeze, held_out_count, open_run, pack_folder, provenance
 from engines.training.mapping_fit import fit_mapping
 from engines.training.object_statistics import write_object_statistics
-from engines.training.pack_definitions import definition, ensure_pack
+from engines.training.pack_definitions import PackDefinition, definition, ensure_pack
+from engines.training.runs import Run
+from engines.training.schedule import Schedule
 from engines.training.statistics import STATISTICS_PICTURES, class_statistics, latent_statistics
 
 __all__ = ["HELP", "add_arguments", "run"]
@@ -48,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for stage, share in _SHARES.items():
         parser.add_argument(
             f"--{stage}-share",
-            type=float,
+            type=bounded_float(0, 1),
             default=share,
             help=f"share of the budget for this stage (default {share}; 0 skips it)",
         )
@@ -60,101 +69,184 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         raise OptionError("--init and --from-pack exclude each other.")
     row = definition(arguments.pack)
     shares = {stage: getattr(arguments, f"{stage}_share") for stage in _SHARES}
+    if not (arguments.init or arguments.from_pack or shares["autoencoding"] or shares["adversarial"]):
+        raise OptionError(
+            "--autoencoding-share 0 and --adversarial-share 0 leave random weights; start from others by --from-pack or --init."
+        )
+    # What is missing is told here, and not after hours of rendering.
+    perceptual, start = _perceptual(arguments.pack), _Start.of(arguments, row)
     training, schedule = open_run(
         arguments, "gan", {"init": arguments.init, "from_pack": arguments.from_pack, "shares": shares}
     )
-    folder = pack_folder(arguments)
-    train = rendered_set(row.data, "train", arguments.pictures, progress=arguments.progress)
-    validation = rendered_set(row.data, "validation", held_out_count(arguments), progress=arguments.progress)
-    held_out, labels = np.asarray(validation.images[:400]), class_labels(train)
-    ensure_pack(folder)
-    common = {
-        "images": train.images,
-        "mirror": train.data.may_mirror,
-        "held_out": held_out,
-        "perceptual": _perceptual(arguments.pack),
-        "weight_map": row.weight_map(row.generator.resolution),
-        "run": training,
-        "arguments": arguments,
-    }
-    generator = Generator(row.generator, seed=arguments.seed)
-    torch.manual_seed(arguments.seed)
-    model = Autoencoder.of(generator, WPlusEncoder(row.encoder))
-    discriminator = Discriminator(row.discriminator, seed=arguments.seed)
-    initialised_from = _initialise(arguments, model, discriminator)
-    state = training.load_checkpoint() or {}
-    if "g" in state:
-        model.load(state)
-    stage = state.get("stage", "autoencoding")
-    seen: dict[str, int] = dict(state.get("seen", {}))
-    figures: dict[str, float] = dict(state.get("mapping_figures", {}))
-    if stage == "autoencoding" and shares["autoencoding"] > 0:
-        rates = _CONTINUED_RATES if initialised_from else _SCRATCH_RATES
-        grow_from = row.generator.resolution if initialised_from else row.encoder.coarsest_input_px
-        seen["autoencoding"] = train_autoencoder(
-            model, rates=rates, grow_from_px=grow_from, schedule=schedule.share(shares["autoencoding"]), state=state, **common
+    stages = _Stages(
+        arguments,
+        row,
+        perceptual,
+        start,
+        training,
+        {stage: schedule.share(shares[stage]) for stage in _SHARES if shares[stage] > 0},
+    )
+    stages.autoencode()
+    codes = stages.statistics_codes()
+    stages.fit_mapping()
+    stages.train_adversarially()
+    metrics = stages.write(codes)
+    write_object_statistics(arguments.pack, seed=arguments.seed)
+    return {"run": str(training.folder), "best": str(pack_folder(arguments)), "metrics": metrics}
+
+
+class _Stages:
+    """The stages of a run on the same pictures and networks; each leaves a checkpoint that the next one starts from."""
+
+    def __init__(
+        self,
+        arguments: argparse.Namespace,
+        row: PackDefinition,
+        perceptual: Any,
+        start: _Start,
+        training: Run,
+        schedules: Mapping[str, Schedule],
+    ) -> None:
+        """perceptual: the pack's network. schedules: by stage; one without is skipped."""
+        self._arguments, self._row, self._training, self._schedules = arguments, row, training, schedules
+        self._train = rendered_set(row.data, "train", arguments.pictures, progress=arguments.progress)
+        validation = rendered_set(row.data, "validation", held_out_count(arguments), progress=arguments.progress)
+        self._held_out, self._labels = np.asarray(validation.images[:400]), class_labels(self._train)
+        ensure_pack(pack_folder(arguments))
+        self._common = {
+            "images": self._train.images,
+            "mirror": self._train.data.may_mirror,
+            "held_out": self._held_out,
+            "perceptual": perceptual,
+            "weight_map": row.weight_map(row.generator.resolution),
+            "run": training,
+            "arguments": arguments,
+        }
+        self._model, self._discriminator, self._initialised_from = start.model, start.discriminator, start.source
+        self._state = training.load_checkpoint() or {}
+        if "g" in self._state:
+            self._model.load(self._state)
+        self._stage = self._state.get("stage", "autoencoding")
+        self._seen: dict[str, int] = dict(self._state.get("seen", {}))
+        self._figures: dict[str, float] = dict(self._state.get("mapping_figures", {}))
+
+    def autoencode(self) -> None:
+        if self._stage != "autoencoding" or "autoencoding" not in self._schedules:
+            return
+        row, fresh = self._row, not self._initialised_from
+        self._seen["autoencoding"] = train_autoencoder(
+            self._model,
+            rates=_SCRATCH_RATES if fresh else _CONTINUED_RATES,
+            grow_from_px=row.encoder.coarsest_input_px if fresh else row.generator.resolution,
+            schedule=self._schedules["autoencoding"],
+            state=self._state,
+            **self._common,
         )
-        _restart_from_averages(model)
-        state = {"stage": "mapping", "seen": seen, **model.state()}
-        training.save_checkpoint(state)
-        stage = "mapping"
-    encoder = model.encoder_ema.model.eval()
-    with autocast():
-        codes = over_pictures(encoder, train.images[:STATISTICS_PICTURES])
-    if stage != "adversarial" and shares["mapping"] > 0:
+        _restart_from_averages(self._model)
+        self._enter("mapping")
+
+    def statistics_codes(self) -> Tensor:
+        """Codes of the pictures that the latent statistics are taken from, [n, L, D]."""
         with autocast():
-            sides = (False, True) if train.data.may_mirror else (False,)
-            all_codes = [over_pictures(lambda x: encoder(x).mean(1), train.images, mirrored=side) for side in sides]
-        gated = train.labels[:, [train.attributes.index(name) for name in row.generator.gates]]
-        mapping_schedule = schedule.share(shares["mapping"])
-        figures = fit_mapping(
+            return over_pictures(self._model.encoder_ema.model.eval(), self._train.images[:STATISTICS_PICTURES])
+
+    def fit_mapping(self) -> None:
+        if self._stage == "adversarial" or "mapping" not in self._schedules:
+            return
+        model, train, labels = self._model, self._train, self._labels
+        encoder = model.encoder_ema.model.eval()
+        sides = (False, True) if train.data.may_mirror else (False,)
+        with autocast():
+            codes = [over_pictures(lambda x: encoder(x).mean(1), train.images, mirrored=side) for side in sides]
+        gated = train.labels[:, [train.attributes.index(name) for name in self._row.generator.gates]]
+        self._figures = fit_mapping(
             model.generator,
-            torch.cat(all_codes),
+            torch.cat(codes),
             labels.repeat(len(sides), 1),
             torch.from_numpy(gated).float().repeat(len(sides), 1),
-            schedule=mapping_schedule,
-            run=training,
-            arguments=arguments,
+            schedule=self._schedules["mapping"],
+            run=self._training,
+            arguments=self._arguments,
         )
         model.generator_ema.model.mapping.load_state_dict(model.generator.mapping.state_dict())
-        training.log(stage="mapping", **figures)
-        state = {"stage": "adversarial", "seen": seen, "mapping_figures": figures, **model.state()}
-        training.save_checkpoint(state)
-    if shares["adversarial"] > 0:
-        seen["adversarial"] = train_adversarial(
-            model, discriminator, labels=labels, schedule=schedule.share(shares["adversarial"]), state=state, **common
+        self._training.log(stage="mapping", **self._figures)
+        self._enter("adversarial", mapping_figures=self._figures)
+
+    def train_adversarially(self) -> None:
+        if "adversarial" not in self._schedules:
+            return
+        self._seen["adversarial"] = train_adversarial(
+            self._model,
+            self._discriminator,
+            labels=self._labels,
+            schedule=self._schedules["adversarial"],
+            state=self._state,
+            **self._common,
         )
-    metrics = {
-        "held_out_mse_median": held_out_mse(model.encoder_ema.model, model.generator_ema.model, held_out),
-        **figures,
-    }
-    source = provenance(
-        arguments,
-        images_seen=sum(seen.values()),
-        data=f"{row.data} train, {len(train.images)} renders",
-        data_licence=train.licence,
-        metrics=metrics,
-        initialised_from=initialised_from,
-    )
-    # Only what this run trained is written: the rest keeps its own provenance.
-    generator_average, encoder_average = model.generator_ema.model, model.encoder_ema.model
-    write_component(folder, "generator", generator_average, generator_average.config_json(), source, half=True)
-    statistics = {**latent_statistics(generator_average.mapping.w_avg, codes), **class_statistics(generator_average)}
-    write_component(folder, "statistics", statistics, {}, source, half=True)
-    if shares["autoencoding"] > 0:
-        write_component(folder, "encoder", encoder_average, encoder_average.config_json(), source, half=True)
-    if shares["adversarial"] > 0:
-        write_component(folder, "discriminator", discriminator, discriminator.config_json(), source, half=True)
-    write_object_statistics(arguments.pack, seed=arguments.seed)
-    return {"run": str(training.folder), "best": str(folder), "metrics": metrics}
+
+    def write(self, codes: Tensor) -> dict[str, float]:
+        """Writes what this run trained, the rest keeps its own provenance; returns the metrics. codes: statistics_codes."""
+        generator, encoder = self._model.generator_ema.model, self._model.encoder_ema.model
+        metrics = {"held_out_mse_median": held_out_mse(encoder, generator, self._held_out), **self._figures}
+        source = provenance(
+            self._arguments,
+            images_seen=sum(self._seen.values()),
+            data=f"{self._row.data} train, {len(self._train.images)} renders",
+            data_licence=self._train.licence,
+            metrics=metrics,
+            initialised_from=self._initialised_from,
+        )
+        statistics = {**latent_statistics(generator.mapping.w_avg, codes), **class_statistics(generator)}
+        parts: dict[str, Any] = {"generator": generator, "statistics": statistics}
+        if "autoencoding" in self._schedules:
+            parts["encoder"] = encoder
+        if "adversarial" in self._schedules:
+            parts["discriminator"] = self._discriminator
+        for kind, part in parts.items():
+            config = {} if kind == "statistics" else part.config_json()
+            write_component(pack_folder(self._arguments), kind, part, config, source, half=True)
+        return metrics
+
+    def _enter(self, stage: str, **further: Any) -> None:
+        """Leaves a checkpoint before the first step of a stage."""
+        self._stage, self._state = stage, {"stage": stage, "seen": self._seen, **further, **self._model.state()}
+        self._training.save_checkpoint(self._state)
 
 
 def _perceptual(pack_id: str) -> Any:
     """The pack's perceptual network. Raises RunError where it is not trained yet: it is a part of the loss."""
-    pack = open_pack(pack_id)
-    if not pack.has("perceptual"):
+    if not (packs_dir() / pack_id / MANIFEST_NAME).is_file() or not open_pack(pack_id).has("perceptual"):
         raise RunError(f"Train the perceptual network first: python -m engines train predictors --pack {pack_id}.")
-    return freeze(pack.perceptual)
+    return freeze(open_pack(pack_id).perceptual)
+
+
+@dataclass(frozen=True, eq=False)
+class _Start:
+    """The networks as the training finds them."""
+
+    model: Autoencoder
+    discriminator: Discriminator
+    source: str
+    """Where their weights are from, for the provenance; empty for random ones."""
+
+    @classmethod
+    def of(cls, arguments: argparse.Namespace, row: PackDefinition) -> _Start:
+        """What --init or --from-pack ask for, else random networks. Raises OptionError for weights that do not fit."""
+        generator = Generator(row.generator, seed=arguments.seed)
+        torch.manual_seed(arguments.seed)
+        model = Autoencoder.of(generator, WPlusEncoder(row.encoder))
+        discriminator = Discriminator(row.discriminator, seed=arguments.seed)
+        return cls(model, discriminator, _initialise(arguments, model, discriminator))
+
+
+def _read_init(path: Path) -> dict[str, Tensor]:
+    """The tensors of --init. Raises OptionError that names the file."""
+    if not path.is_file():
+        raise OptionError(f"--init {path}: there is no such file.")
+    try:
+        return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in load_file(path).items()}
+    except (OSError, ValueError, SafetensorError) as error:
+        raise OptionError(f"--init {path}: it is no file of safetensors, or damaged.") from error
 
 
 def _initialise(arguments: argparse.Namespace, model: Autoencoder, discriminator: Discriminator) -> str:
@@ -167,9 +259,7 @@ def _initialise(arguments: argparse.Namespace, model: Autoencoder, discriminator
         source = f"the pack's weights {pack.weights_hash}"
     elif arguments.init:
         path = Path(arguments.init)
-        if not path.is_file():
-            raise OptionError(f"--init {path} is not a file.")
-        weights = {k: v.float() if v.is_floating_point() else v for k, v in load_file(path).items()}
+        weights = _read_init(path)
         generator_state = {k.removeprefix("generator."): v for k, v in weights.items() if k.startswith("generator.")}
         encoder_state = {k.removeprefix("encoder."): v for k, v in weights.items() if k.startswith("encoder.")}
         source = f"{path.name} (sha256 {hashlib.sha256(path.read_bytes()).hexdigest()})"
@@ -183,7 +273,14 @@ def _initialise(arguments: argparse.Namespace, model: Autoencoder, discriminator
         generator_state = {name: tensor for name, tensor in generator_state.items() if not name.startswith("mapping.")}
         generator_state |= {f"mapping.{name}": tensor for name, tensor in mapping.items()}
     for network, state in ((model.generator, generator_state), (model.encoder, encoder_state)):
-        network.load_state_dict(state)
+        try:
+            network.load_state_dict(state)
+        except RuntimeError as error:
+            option = f"--init {arguments.init}" if arguments.init else "--from-pack"
+            name = type(network).__name__
+            raise OptionError(
+                f"{option}: its weights are not those of this pack's networks ({name}: other names or sizes)."
+            ) from error
     for average, network in ((model.generator_ema, model.generator), (model.encoder_ema, model.encoder)):
         average.model.load_state_dict(network.state_dict())
     return source

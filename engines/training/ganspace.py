@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from engines.core.arguments import bounded_int
 from engines.core.errors import OptionError
 from engines.training.family_run import add_family_arguments, run_family
 from engines.training.matching import MatchedFit, sampled_w, spread
@@ -20,15 +21,15 @@ HELP = "edit family GANSpace: principal components of W, matched to attributes"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_family_arguments(parser, steps=None)
     add = parser.add_argument
-    add("--samples", type=int, default=20000, metavar="N", help="samples of W for the components (default 20000)")
-    add("--components", type=int, default=32, metavar="N", help="leading components that are tried (default 32)")
-    add("--codes", type=int, default=12, metavar="N", help="held-out codes on which each is tried (default 12)")
+    add("--samples", type=bounded_int(2), default=20000, metavar="N", help="samples of W for the components (default 20000)")
+    add("--components", type=bounded_int(1), default=32, metavar="N", help="leading components that are tried (default 32)")
+    add("--codes", type=bounded_int(1), default=12, metavar="N", help="held-out codes on which each is tried (default 12)")
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Finds and matches the components; writes the family GANSpace."""
-    if arguments.components < 1 or arguments.samples <= arguments.components:
-        raise OptionError("--components must be at least 1, and --samples more than that.")
+    if arguments.samples <= arguments.components:
+        raise OptionError(f"--samples {arguments.samples}: more than the --components, {arguments.components}, are needed.")
     options = {"samples": arguments.samples, "components": arguments.components, "codes": arguments.codes}
 
     def fit(material: Any) -> MatchedFit:

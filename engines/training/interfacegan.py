@@ -15,10 +15,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from engines.core.arguments import bounded_float, bounded_int, count_or_names
 from engines.core.errors import MissingExtraError, OptionError
 from engines.core.rng import numpy_generator
 from engines.editing.shared_maps import SharedMaps
-from engines.training.family_run import Material, add_family_arguments, run_family
+from engines.packs.registry import open_pack
+from engines.training.family_run import Material, add_family_arguments, labelled_attributes, run_family
 from engines.training.sample_weights import implied_changes, weight_attributes
 
 __all__ = ["HELP", "InterFaceGanFit", "add_arguments", "hyperplane_normal", "projected_out", "run"]
@@ -32,22 +34,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_family_arguments(parser, steps=_ITERATIONS)
     add = parser.add_argument
     condition = "keep the N most confounded attributes by projection, or these, 0: none (default 4)"
-    add("--condition", default="4", metavar="N|A,B", help=condition)
-    add("--cost", type=float, default=1e-2, metavar="C", help="the classifier's cost of an error (default 0.01)")
-    add("--codes", type=int, default=6000, metavar="N", help="most codes for a classifier, of each side half (default 6000)")
+    add("--condition", type=count_or_names, default=4, metavar="N|A,B", help=condition)
+    add(
+        "--cost",
+        type=bounded_float(0, above=True),
+        default=1e-2,
+        metavar="C",
+        help="the classifier's cost of an error (default 0.01)",
+    )
+    add(
+        "--codes",
+        type=bounded_int(2),
+        default=6000,
+        metavar="N",
+        help="most codes for a classifier, of each side half (default 6000)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Fits one classifier an attribute; writes the family InterFaceGAN."""
-    if arguments.codes < 2 or not arguments.cost > 0:
-        raise OptionError("--codes must be at least 2, and --cost above 0.")
-    condition: int | tuple[str, ...]
-    condition = int(arguments.condition) if arguments.condition.isdigit() else tuple(arguments.condition.split(","))
+    # Here already, and not after hours of rendering and encoding.
+    _check_names(arguments.condition, labelled_attributes(open_pack(arguments.pack)))
     options = {"condition": arguments.condition, "cost": arguments.cost, "codes": arguments.codes}
     iterations = arguments.steps or _ITERATIONS
 
     def fit(material: Material) -> InterFaceGanFit:
-        return InterFaceGanFit(material, condition, cost=arguments.cost, codes=arguments.codes, iterations=iterations)
+        return InterFaceGanFit(material, arguments.condition, cost=arguments.cost, codes=arguments.codes, iterations=iterations)
 
     return run_family(arguments, "InterFaceGAN", options, fit)
 
@@ -62,8 +74,7 @@ class InterFaceGanFit:
     ) -> None:
         self._material, self._condition = material, condition
         train = material.train
-        if not isinstance(condition, int) and (unknown := sorted(set(condition) - set(train.attributes))):
-            raise OptionError(f"--condition {','.join(unknown)}: known are {', '.join(train.attributes)}.")
+        _check_names(condition, train.attributes)
         self._flat = train.codes.flatten(1).numpy()
         # One number for all coordinates, as the latent classifier has it: the small ones are noise that must not be blown up.
         self._mean, self._deviation = self._flat.mean(0), float(self._flat.std(0).mean())
@@ -102,6 +113,11 @@ class InterFaceGanFit:
         implied = implied_changes(train.labels, k, "add") | implied_changes(train.labels, k, "remove")
         columns = [train.attributes.index(name) for name in self._condition]
         return [c for c in columns if c != k and not implied[c]]
+
+
+def _check_names(condition: int | Sequence[str], known: Sequence[str]) -> None:
+    if not isinstance(condition, int) and (unknown := sorted(set(condition) - set(known))):
+        raise OptionError(f"--condition {','.join(unknown)}: known are {', '.join(known)}.")
 
 
 def hyperplane_normal(codes: np.ndarray, labels: np.ndarray, *, cost: float, iterations: int, seed: int) -> np.ndarray:

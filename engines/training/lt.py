@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from engines.core.errors import OptionError
+from engines.core.arguments import bounded_float, bounded_int
 from engines.editing.shared_maps import SharedMaps
 from engines.training.family_run import Material, add_family_arguments, run_family
 from engines.training.lt_map import LtOptions, fit_transformer
@@ -26,11 +26,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_family_arguments(parser, steps=plain.steps)
     add = parser.add_argument
     add("--star", action="store_true", help="LT*, a family of its own: without regularisation of codes and other attributes")
-    add("--rank", type=int, default=plain.rank, help=f"inner size of every layer's matrix, 0: full (default {plain.rank})")
-    add("--batch", type=int, default=plain.batch, help=f"codes in a step (default {plain.batch})")
-    add("--rate", type=float, default=plain.learning_rate, help="Adam's learning rate (default 0.001)")
-    add("--code-weight", type=float, default=plain.code_weight, help="weight of the codes' regularisation (default 10)")
-    add("--attribute-weight", type=float, default=plain.attribute_weight, help="weight of the other attributes (default 1)")
+    add(
+        "--rank",
+        type=bounded_int(0),
+        default=plain.rank,
+        help=f"inner size of every layer's matrix, 0: full (default {plain.rank})",
+    )
+    add("--batch", type=bounded_int(1), default=plain.batch, help=f"codes in a step (default {plain.batch})")
+    add("--rate", type=bounded_float(0, above=True), default=plain.learning_rate, help="Adam's learning rate (default 0.001)")
+    add(
+        "--code-weight",
+        type=bounded_float(0),
+        default=plain.code_weight,
+        help="weight of the codes' regularisation (default 10)",
+    )
+    add(
+        "--attribute-weight",
+        type=bounded_float(0),
+        default=plain.attribute_weight,
+        help="weight of the other attributes (default 1)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -76,8 +91,6 @@ class LtFit:
 
 
 def _options(arguments: argparse.Namespace) -> LtOptions:
-    if arguments.rank < 0 or arguments.batch < 1 or not arguments.rate > 0:
-        raise OptionError("--rank must be at least 0, --batch at least 1, and --rate above 0.")
     return LtOptions(
         steps=arguments.steps or (10**9 if arguments.minutes else LtOptions.steps),
         batch=arguments.batch,

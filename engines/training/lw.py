@@ -2,12 +2,22 @@
 
 Doubinsky et al. 2023 on the encoder's codes of real training pictures. Per attribute and direction: weights by the
 combinations of confounding attributes, a low-rank affine map fitted by Sinkhorn divergences with early stopping, and a
-strength measured by the image predictor. ``--paper`` trains the printed setting instead, ``--star`` its LW* variant.
+strength measured by the image predictor. ``--star`` trains the LW* variant.
+
+``--paper`` trains as section 4.1 prints it, where no other option is given: a free matrix of full rank a layer, which starts
+at no change, Adam at 0.001, whole codes compared as they are, min(n_s, n_t) samples of each side a step, and nothing of this
+project's own (input noise, calm, a slower shift, units of spread, transport within classes). Memory grows with the square of
+a step's samples; ``--batch`` and ``--pictures`` make them fewer. What the paper leaves open is chosen here: PAPER_STEPS steps
+at most, when early stopping looks, and the blur. Three things stay as without the option: lambda is 1 for all attributes (the
+paper has 15 for glasses: ``--preservation-of Eyeglasses=15``), samples are weighted by what section 3.2 aims at, not by the
+formula that it prints (``--weighting printed``), and by the most confounded attributes, not by the most common ones
+(``--weight-by``).
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -17,18 +27,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engines.core.arguments import bounded_float, bounded_int, count_or_names
 from engines.core.errors import OptionError
-from engines.core.progress import ProgressCallback
 from engines.editing.edit_maps import DIRECTIONS, EditMaps
 from engines.editing.families import DEFAULT_FAMILY
 from engines.editing.mlp_maps import MlpMaps
-from engines.packs.load import Pack
+from engines.packs.registry import open_pack
 from engines.training.codes import CodeSet
-from engines.training.family_run import Material, add_family_arguments, fit_family, gather, run_family
+from engines.training.family_run import Material, add_family_arguments, chosen_attributes, labelled_attributes, run_family
 from engines.training.label_effects import label_effect
 from engines.training.lw_map import Cloud, CodeSpace, FittedMap, LwOptions, TransportSpace, fit_map
 from engines.training.picture_cost import fit_picture_space
-from engines.training.runs import Run
 from engines.training.sample_weights import (
     WEIGHTINGS,
     Weights,
@@ -40,7 +49,7 @@ from engines.training.sample_weights import (
 from engines.training.statistics import latent_statistics
 from engines.training.trial import CERTAINTY, CHANGE, Columns
 
-__all__ = ["COSTS", "HELP", "STARTS", "Recipe", "TransportFit", "add_arguments", "recipe_of", "run", "train_maps"]
+__all__ = ["COSTS", "HELP", "PAPER_STEPS", "STARTS", "Recipe", "TransportFit", "add_arguments", "recipe_of", "run"]
 
 HELP = "edit maps by latent Wasserstein transport, calibrated"
 
@@ -49,6 +58,9 @@ STARTS = ("label-effects", "class-means", "none")
 
 COSTS = ("codes", "pictures")
 """Principal components of codes, as the paper, or perceptual features of their pictures (its future work)."""
+
+PAPER_STEPS = 200
+"""Steps of a map with --paper, which starts from nothing at a learning rate of 0.001; early stopping may end it."""
 
 _STATISTICS_CODES = 8000
 _COST_CODES = 1000
@@ -84,39 +96,65 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_family_arguments(parser, steps=plain.steps)
     add = parser.add_argument
     add("--weighting", choices=WEIGHTINGS, default="target-matched", help="sample weights (default target-matched)")
-    add("--weight-by", default="4", metavar="N|A,B", help="weigh by the N most confounded attributes, or by these (default 4)")
-    add("--preservation", type=float, default=plain.preservation, metavar="LAMBDA", help="weight of the attribute cost")
+    add(
+        "--weight-by",
+        type=count_or_names,
+        default=4,
+        metavar="N|A,B",
+        help="weigh by the N most confounded attributes, or by these (default 4)",
+    )
+    add(
+        "--preservation",
+        type=bounded_float(0),
+        default=plain.preservation,
+        metavar="LAMBDA",
+        help="weight of the attribute cost",
+    )
     add("--preservation-of", action="append", default=[], metavar="A=LAMBDA", help="the same for one attribute; repeatable")
-    add("--rank", type=int, default=plain.rank, help="inner size of every layer's matrix")
-    add("--batch", type=int, default=plain.batch, help="most samples of a side in a step")
-    add("--rate", type=float, default=None, help=f"Adam's learning rate (default {plain.learning_rate}; 0.001 with --paper)")
+    rank = f"inner size of a layer's matrix, 0: full (default {plain.rank}, or full where that is less; with --paper full)"
+    add("--rank", type=bounded_int(0), default=None, help=rank)
+    batch = f"most samples of a side in a step, 0: all of the smaller side (default {plain.batch}; all with --paper)"
+    add("--batch", type=bounded_int(0), default=None, help=f"{batch}; memory grows with their square")
+    rate = f"Adam's learning rate (default {plain.learning_rate}; 0.001 with --paper)"
+    add("--rate", type=bounded_float(0, above=True), default=None, help=rate)
     decay = f"learning rate at the last step as a share of that at the first (default {plain.decay:g})"
-    add("--decay", type=float, default=plain.decay, metavar="SHARE", help=decay)
+    add("--decay", type=bounded_float(0, 1, above=True), default=plain.decay, metavar="SHARE", help=decay)
     patience = (
         f"checks of {plain.check_steps} steps without a smaller held-out loss that end a map (default {plain.patience_checks})"
     )
-    add("--patience", type=int, default=plain.patience_checks, metavar="CHECKS", help=patience)
+    add("--patience", type=bounded_int(1), default=plain.patience_checks, metavar="CHECKS", help=patience)
     shift = f"learning rate of the shift as a share of the matrix's (default {plain.shift_rate}; 1 with --paper)"
-    add("--shift-rate", type=float, default=None, help=shift)
+    add("--shift-rate", type=bounded_float(0), default=None, help=shift)
     components = f"principal components compared, 0: whole codes (default {plain.components})"
-    add("--components", type=int, default=None, help=components)
+    add("--components", type=bounded_int(0), default=None, help=components)
     moved = f"principal components changed, 0: a free matrix a layer (default {plain.map_components}; 0 with --paper)"
-    add("--map-components", type=int, default=None, help=moved)
+    add("--map-components", type=bounded_int(0), default=None, help=moved)
     hidden = f"hidden units of a map beside its affine part, 0 for the paper's affine map (default {plain.hidden})"
-    add("--hidden", type=int, default=plain.hidden, help=hidden)
-    add("--whitening", type=float, default=plain.whitening, help="0 to 1, how far the components' variances are made equal")
-    add("--blur", type=float, default=plain.blur, help="entropic scale in units of the codes' spread")
-    add("--input-noise", type=float, default=None, help=f"noise on the map's input in deviations (default {plain.input_noise})")
+    add("--hidden", type=bounded_int(0), default=plain.hidden, help=hidden)
+    whitening = "0 to 1, how far the components' variances are made equal"
+    add("--whitening", type=bounded_float(0, 1), default=plain.whitening, help=whitening)
+    blur = "entropic scale in units of the codes' spread"
+    add("--blur", type=bounded_float(0, above=True), default=plain.blur, help=blur)
+    noise = f"noise on the map's input in deviations (default {plain.input_noise})"
+    add("--input-noise", type=bounded_float(0), default=None, help=noise)
     add("--start", choices=STARTS, default=None, help="the change a map starts at (default label-effects; none with --paper)")
     add("--no-init", dest="start", action="store_const", const="none", help="the same as --start none")
     add("--cost", choices=COSTS, default="codes", help="measure transport between codes, as the paper (default), or pictures")
-    add("--cells", type=int, default=1, help="fields a side over which --cost pictures averages features (default 1)")
-    across = "of a set with classes: transport from any class to any (default, but with --paper: within each class)"
+    cells = "fields a side over which --cost pictures averages features (default 1)"
+    add("--cells", type=bounded_int(1), default=1, help=cells)
+    across = "of a set with classes: transport from any class to any, as with --paper (default: within each class)"
     add("--across-classes", action="store_true", help=across)
     calm = f"weight of the variance of the changes (default {plain.calm}; 0 with --paper)"
-    add("--calm", type=float, default=None, help=calm)
-    add("--stay", type=float, default=plain.stay, help=f"weight of the mean squared change of codes (default {plain.stay:g})")
-    add("--paper", action="store_true", help="the printed setting: free maps, whole codes, no start or calm, unscaled costs")
+    add("--calm", type=bounded_float(0), default=None, help=calm)
+    stay = f"weight of the mean squared change of codes (default {plain.stay:g})"
+    add("--stay", type=bounded_float(0), default=plain.stay, help=stay)
+    paper = (
+        "the paper's section 4.1 where no other option says otherwise: a free matrix of full rank a layer, no start, Adam at "
+        "0.001, whole codes as they are, all samples of the smaller side in a step, no input noise, calm or slower shift; "
+        f"{PAPER_STEPS} steps at most, which the paper leaves open. Weights and lambda stay those of --weighting, --weight-by, "
+        "--preservation and --preservation-of"
+    )
+    add("--paper", action="store_true", help=paper)
     beside = parser.add_mutually_exclusive_group()
     beside.add_argument("--star", action="store_true", help="LW*, a family of its own: no attribute cost, uniform weights")
     beside.add_argument("--affine", action="store_true", help="LW-affine, a family of its own beside an LW with hidden units")
@@ -124,33 +162,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Fits and calibrates the maps one after the other; writes the family LW, with --star LW*, with --affine LW-affine."""
-    recipe = recipe_of(arguments)
+    pack = open_pack(arguments.pack)
+    recipe = recipe_of(arguments, pack.manifest.latent.dim)
+    # Here already, and not after hours of rendering and encoding.
+    _check_names(recipe, labelled_attributes(pack), chosen_attributes(arguments.attributes, pack))
+    arguments.default_steps = recipe.options.steps
     family = "LW*" if arguments.star else "LW-affine" if arguments.affine else DEFAULT_FAMILY
     return run_family(arguments, family, asdict(recipe), lambda material: TransportFit(material, recipe, family=family))
-
-
-def train_maps(
-    pack: Pack,
-    train: CodeSet,
-    held_out: CodeSet,
-    chosen: Sequence[str],
-    recipe: Recipe,
-    *,
-    seed: int,
-    training: Run,
-    progress: ProgressCallback,
-    minutes: float | None = None,
-    family: str = DEFAULT_FAMILY,
-) -> tuple[EditMaps | MlpMaps, dict[str, dict[str, Any]]]:
-    """Maps of the `chosen` attributes, in both directions, and their figures by ``attribute/direction``.
-
-    The pack gives generator, image predictor and latent classifier, and the present maps of attributes not chosen of `family`.
-    minutes: what the run may take in all; maps left share what is left.
-    """
-    material = gather(pack, train, held_out, chosen, seed=seed, change=recipe.change, certainty=recipe.certainty)
-    fit = TransportFit(material, recipe, family=family)
-    steps = recipe.options.steps
-    return fit_family(fit, material, training=training, progress=progress, steps=steps, minutes=minutes)
 
 
 class TransportFit:
@@ -176,6 +194,7 @@ class TransportFit:
         """
         if material.stop is None:
             raise ValueError("early stopping needs held-out codes")
+        _check_names(recipe, material.train.attributes, material.attributes)
         self._material, self.recipe, self._family, self.most = material, recipe, family, most
         train, pack = material.train, material.pack
         if statistics is None:
@@ -205,15 +224,15 @@ class TransportFit:
         for number, direction in enumerate(DIRECTIONS):
             now = time.monotonic()
             until = None if deadline is None else now + max(0.5, deadline - now) / (len(DIRECTIONS) - number)
-            fitted, weights = self.fit_direction(attribute, direction, until, report)
+            fitted, missing = self.fit_direction(attribute, direction, until, report)
             _store(family, attribute, direction, fitted)
-            figures[direction] = _figures(fitted, weights)
+            figures[direction] = {**_figures(fitted), **missing}
         return figures
 
     def fit_direction(
         self, attribute: str, direction: str, deadline: float | None, report: Callable[[int, float], None]
-    ) -> tuple[FittedMap, Weights]:
-        """One map and the masses that its samples had."""
+    ) -> tuple[FittedMap, dict[str, list[dict[str, Any]]]]:
+        """One map, and the combinations of attributes that counted for nothing, in training and in early stopping."""
         material = self._material
         k = material.train.attributes.index(attribute)
         steps = material.pack.manifest.level_steps
@@ -222,7 +241,7 @@ class TransportFit:
             train, stop = (replace(codes, classes=None) for codes in (train, stop))
         by = self._weight_columns(train.labels, k, direction)
         source, target, weights = _clouds(train, k, direction, by, self.recipe.weighting)
-        stop_source, stop_target, _ = _clouds(stop, k, direction, by, self.recipe.weighting)
+        stop_source, stop_target, stop_weights = _clouds(stop, k, direction, by, self.recipe.weighting)
         fitted = fit_map(
             source,
             target,
@@ -237,7 +256,9 @@ class TransportFit:
             deadline=deadline,
             report=report,
         )
-        return fitted, weights
+        named = [train.attributes[column] for column in by]
+        missing = {"missing_combinations": weights, "missing_combinations_held_out": stop_weights}
+        return fitted, {name: _missing(named, each) for name, each in missing.items()}
 
     def _recipes_space(self) -> CodeSpace:
         recipe, pack = self.recipe, self._material.pack
@@ -265,27 +286,27 @@ class TransportFit:
         return np.array([c for c in columns if c != k and not implied[c]], int)
 
 
-def recipe_of(arguments: argparse.Namespace) -> Recipe:
-    """The recipe that the options of :func:`add_arguments` ask for."""
+def recipe_of(arguments: argparse.Namespace, dim: int) -> Recipe:
+    """The recipe that the options of :func:`add_arguments` ask for; dim: D of the codes."""
     plain = LwOptions()
     printed = arguments.paper
 
     def choice(given: Any, paper: Any, own: Any) -> Any:
         return given if given is not None else paper if printed else own
 
-    if arguments.cells < 1:
-        raise OptionError(f"--cells {arguments.cells}: at least one field a side is needed.")
+    map_components = choice(arguments.map_components, 0, plain.map_components)
+    full_rank = min(map_components or dim, dim)
     options = LwOptions(
-        steps=arguments.steps or plain.steps,
-        batch=arguments.batch,
+        steps=arguments.steps or (PAPER_STEPS if printed else plain.steps),
+        batch=choice(arguments.batch, 0, plain.batch),
         learning_rate=choice(arguments.rate, 1e-3, plain.learning_rate),
         preservation=0.0 if arguments.star else arguments.preservation,
-        rank=arguments.rank,
+        rank=choice(arguments.rank, 0, min(plain.rank, full_rank)) or full_rank,
         components=choice(arguments.components, 0, plain.components),
         whitening=arguments.whitening,
         blur=arguments.blur,
         input_noise=choice(arguments.input_noise, 0.0, plain.input_noise),
-        map_components=choice(arguments.map_components, 0, plain.map_components),
+        map_components=map_components,
         hidden=arguments.hidden,
         decay=arguments.decay,
         patience_checks=arguments.patience,
@@ -294,24 +315,21 @@ def recipe_of(arguments: argparse.Namespace) -> Recipe:
         shift_rate=choice(arguments.shift_rate, 1.0, plain.shift_rate),
         own_units=not printed,
     )
-    if not 0 < options.decay <= 1:
-        raise OptionError(f"--decay {options.decay:g}: a share above 0, and 1 at most.")
-    if options.patience_checks < 1:
-        raise OptionError(f"--patience {options.patience_checks}: at least one check is needed.")
-    if options.hidden < 0 or (options.hidden and not options.map_components):
-        raise OptionError(f"--hidden {options.hidden}: hidden units, 0 or more, listen to --map-components of 1 or more.")
+    if options.hidden and not options.map_components:
+        raise OptionError(f"--hidden {options.hidden}: hidden units listen to --map-components of 1 or more.")
     if options.hidden and arguments.affine:
         raise OptionError("--affine: an affine map has no --hidden units.")
-    if 0 < options.map_components < options.rank:
-        raise OptionError(f"--rank {options.rank}: a map of {options.map_components} components has no larger rank.")
-    weight_by: int | tuple[str, ...]
-    weight_by = int(arguments.weight_by) if arguments.weight_by.isdigit() else tuple(arguments.weight_by.split(","))
+    if not 1 <= options.rank <= full_rank:
+        what = f"{map_components} components" if map_components else f"codes of {dim} numbers a layer"
+        raise OptionError(f"--rank {options.rank}: a map of {what} has a rank from 1 to {full_rank}, or 0 for that.")
+    if arguments.star and arguments.preservation_of:
+        raise OptionError("--preservation-of: LW* (--star) has no attribute cost.")
     return Recipe(
         options=options,
         start=choice(arguments.start, "none", "label-effects"),
         weighting="uniform" if arguments.star else arguments.weighting,
-        weight_by=weight_by,
-        preservation_of=() if arguments.star else tuple(_pair(text) for text in arguments.preservation_of),
+        weight_by=arguments.weight_by,
+        preservation_of=tuple(_pair(text) for text in arguments.preservation_of),
         change=arguments.change,
         certainty=arguments.certainty,
         cost=arguments.cost,
@@ -321,11 +339,23 @@ def recipe_of(arguments: argparse.Namespace) -> Recipe:
 
 
 def _pair(text: str) -> tuple[str, float]:
-    name, _, value = text.partition("=")
+    name, _, word = text.partition("=")
     try:
-        return name, float(value)
+        value = float(word)
     except ValueError:
-        raise OptionError(f"--preservation-of takes ATTRIBUTE=NUMBER, got {text!r}") from None
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise OptionError(f"--preservation-of takes ATTRIBUTE=NUMBER, 0 or more, got {text!r}")
+    return name, value
+
+
+def _check_names(recipe: Recipe, known: Sequence[str], trained: Sequence[str]) -> None:
+    """Raises OptionError where a recipe names an attribute without labels (not `known`), or lambda of one without a map."""
+    by = () if isinstance(recipe.weight_by, int) else recipe.weight_by
+    if unknown := [name for name in by if name not in known]:
+        raise OptionError(f"--weight-by {','.join(unknown)}: there are labels of {', '.join(known)}.")
+    if unknown := [name for name, _ in recipe.preservation_of if name not in trained]:
+        raise OptionError(f"--preservation-of {','.join(unknown)}: maps are trained of {', '.join(trained)}.")
 
 
 def _untrained(options: LwOptions, attributes: Sequence[str], mean: Tensor, factors: Tensor) -> EditMaps | MlpMaps:
@@ -376,11 +406,18 @@ def _clouds(codes: CodeSet, k: int, direction: str, by: np.ndarray, weighting: s
     )
 
 
-def _figures(fitted: FittedMap, weights: Weights) -> dict[str, Any]:
+def _missing(by: Sequence[str], weights: Weights) -> list[dict[str, Any]]:
+    """The combinations of the attributes `by` that one side lacks, and how many samples each side has of them."""
+    return [
+        {"combination": dict(zip(by, (bit == "1" for bit in bits), strict=True)), "source": n_s, "target": n_t}
+        for bits, n_s, n_t in weights.missing
+    ]
+
+
+def _figures(fitted: FittedMap) -> dict[str, Any]:
     return {
         "steps": fitted.steps,
         "best_step": fitted.best_step,
         "loss_first": fitted.initial_loss,
         "loss_best": fitted.best_loss,
-        "missing_combinations": [list(m) for m in weights.missing],
     }

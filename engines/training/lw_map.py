@@ -35,11 +35,12 @@ class LwOptions:
 
     steps: int = 40
     batch: int = 384
+    """Most samples of a side in a step; 0 is all of the smaller side, as in the paper."""
     learning_rate: float = 0.01
     preservation: float = 1.0
     """lambda of the attribute cost."""
     rank: int = 12
-    """Inner size of the finished map's layers."""
+    """Inner size of the finished map's layers. A map that is fitted in larger matrices is cut to it, and judged so."""
     map_components: int = 12
     """Leading principal components that the map reads and changes; 0 is a free matrix for every layer, as in the paper."""
     hidden: int = 0
@@ -166,34 +167,12 @@ def fit_map(
     deadline: time.monotonic() at which to stop with the best so far.
     report: hears the step and its held-out loss at every check.
     """
-    weights = torch.from_numpy(relevance).float()
-    form = _form(options, space.mean, factors, source, shift, seed)
     variance = float(factors.square().sum())
+    form = _form(options, space.mean, factors, source, shift, seed)
+    loss_of = _Loss(options, space, classifier, source, torch.from_numpy(relevance).float(), variance)
     noise_scale = options.input_noise * (variance / space.mean.numel()) ** 0.5
-    attribute_unit = _attribute_unit(classifier, source, weights)
-    # A cost in the codes' own unit, times the unit squared, is the cost of the codes as they are.
-    edit_weight = 1.0 if options.own_units else float(space.unit) ** 2
-    keep_weight = options.preservation * (1.0 if options.own_units else float(attribute_unit) ** 2)
     moving = [p for p in form.parameters() if p.requires_grad]
     optimiser = torch.optim.Adam({"params": [p], "rate_share": options.shift_rate if p is form.beta else 1.0} for p in moving)
-
-    def loss_of(x: Cloud, y: Cloud, noise: Tensor | None, goal: Tensor | None = None) -> Tensor:
-        """goal: the coordinates of y, where they are known."""
-        seen = x.codes if noise is None else x.codes + noise_scale * noise
-        change = form(seen)
-        moved = x.codes + change
-        points = space(moved)
-        loss = edit_weight * _transport(points, space(y.codes) if goal is None else goal, x, y, options.blur)
-        if keep_weight:
-            features = [attribute_features(classifier(codes), weights) / attribute_unit for codes in (moved, x.codes)]
-            loss = loss + keep_weight * _divergence(*features, x.weights, x.weights, options.blur)
-        if options.calm:
-            effect = points - space(x.codes)
-            loss = loss + options.calm * (effect - effect.mean(0)).square().sum(1).mean()
-        if options.stay:
-            loss = loss + options.stay * change.flatten(1).square().sum(1).mean() / variance
-        return loss
-
     batches = _Batches(source, target, options.batch, seed)
     checks = [_largest(side, options.batch, seed) for side in held_out]
     with torch.no_grad():
@@ -204,7 +183,7 @@ def fit_map(
     while True:
         if step % options.check_steps == 0:
             with torch.no_grad():
-                held_out_loss = loss_of(*checks, None, checked_goal).item()
+                held_out_loss = loss_of(form.cut(options.rank), *checks, goal=checked_goal).item()
             report(step, held_out_loss)
             initial_loss = held_out_loss if step == 0 else initial_loss
             if held_out_loss < best_loss or not options.early_stopping:
@@ -215,9 +194,9 @@ def fit_map(
         if step == options.steps or (deadline is not None and time.monotonic() > deadline):
             break
         x, y = batches.at(step)
-        noise = torch.randn(x.codes.shape, generator=torch_generator(seed, 3, step)) if noise_scale else None
+        noise = noise_scale * torch.randn(x.codes.shape, generator=torch_generator(seed, 3, step)) if noise_scale else None
         set_learning_rate(optimiser, options.learning_rate * options.decay ** (step / options.steps))
-        loss = loss_of(x, y, noise)
+        loss = loss_of(form, x, y, noise=noise)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
@@ -227,6 +206,47 @@ def fit_map(
     else:
         best_step = step
     return FittedMap(form.stored(options.rank), step, best_step, initial_loss, best_loss)
+
+
+class _Loss:
+    """The loss of a map on two clouds: Eq. 4 and 5, and what `options` add to them."""
+
+    def __init__(
+        self,
+        options: LwOptions,
+        space: CodeSpace,
+        classifier: Callable[[Tensor], Tensor],
+        source: Cloud,
+        relevance: Tensor,
+        variance: float,
+    ) -> None:
+        """relevance: [K], what Eq. 5 weighs; variance: of the codes, summed over their numbers."""
+        self._options, self._space, self._classifier = options, space, classifier
+        self._relevance, self._variance = relevance, variance
+        self._attribute_unit = _attribute_unit(classifier, source, relevance)
+        # A cost in the codes' own unit, times the unit squared, is the cost of the codes as they are.
+        self._edit_weight = 1.0 if options.own_units else float(space.unit) ** 2
+        self._keep_weight = options.preservation * (1.0 if options.own_units else float(self._attribute_unit) ** 2)
+
+    def __call__(self, form: MapForm, x: Cloud, y: Cloud, *, noise: Tensor | None = None, goal: Tensor | None = None) -> Tensor:
+        """A scalar. noise: [n, L, D], on what the map sees of x; goal: the coordinates of y, where they are known."""
+        options, space = self._options, self._space
+        change = form(x.codes if noise is None else x.codes + noise)
+        moved = x.codes + change
+        points = space(moved)
+        loss = self._edit_weight * _transport(points, space(y.codes) if goal is None else goal, x, y, options.blur)
+        if self._keep_weight:
+            features = [self._features(codes) for codes in (moved, x.codes)]
+            loss = loss + self._keep_weight * _divergence(*features, x.weights, x.weights, options.blur)
+        if options.calm:
+            effect = points - space(x.codes)
+            loss = loss + options.calm * (effect - effect.mean(0)).square().sum(1).mean()
+        if options.stay:
+            loss = loss + options.stay * change.flatten(1).square().sum(1).mean() / self._variance
+        return loss
+
+    def _features(self, codes: Tensor) -> Tensor:
+        return attribute_features(self._classifier(codes), self._relevance) / self._attribute_unit
 
 
 def _form(options: LwOptions, mean: Tensor, factors: Tensor, source: Cloud, shift: Tensor, seed: int) -> MapForm:
@@ -277,20 +297,24 @@ def _part(cloud: Cloud, indices: np.ndarray) -> Cloud:
 
 
 def _largest(cloud: Cloud, count: int, seed: int) -> Cloud:
-    """At most `count` samples of positive mass, drawn once."""
+    """At most `count` samples of positive mass, drawn once; 0: all of them."""
     useful = np.flatnonzero(cloud.weights > 0)
-    if len(useful) > count:
+    if 0 < count < len(useful):
         useful = numpy_generator(seed, 5).choice(useful, count, replace=False)
     return _part(cloud, useful)
 
 
 class _Batches:
-    """min(n_s, n_t, batch) samples of each side, in epochs without repetition; samples of no mass stay out."""
+    """min(n_s, n_t, batch) samples of each side, in epochs without repetition; samples of no mass stay out.
+
+    batch: 0 for min(n_s, n_t).
+    """
 
     def __init__(self, source: Cloud, target: Cloud, batch: int, seed: int) -> None:
         self._sides = (source, target)
         self._useful = tuple(np.flatnonzero(side.weights > 0) for side in self._sides)
-        self._count = min(batch, *(len(u) for u in self._useful))
+        smaller = min(len(u) for u in self._useful)
+        self._count = min(batch or smaller, smaller)
         self._seed = seed
 
     def at(self, step: int) -> tuple[Cloud, Cloud]:

@@ -5,13 +5,15 @@ A form is called with codes [n, L, D] and gives their changes H(codes) [n, L, D]
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import Tensor, nn
 
 from engines.core.rng import torch_generator
 from engines.editing.mlp_maps import MlpMaps
 
-__all__ = ["FreeForm", "MapForm", "MlpForm", "SharedForm"]
+__all__ = ["FreeForm", "MapForm", "MatrixForm", "MlpForm", "SharedForm"]
 
 
 class MapForm(nn.Module):
@@ -24,8 +26,34 @@ class MapForm(nn.Module):
         """The map's part of every parameter of the family that holds it; rank: of the layers' matrices, where they have one."""
         raise NotImplementedError(f"{type(self).__name__} must say how it is stored")
 
+    def cut(self, rank: int) -> MapForm:
+        """The map as :meth:`stored` keeps it; itself where that takes nothing away."""
+        return self
 
-class SharedForm(MapForm):
+
+class MatrixForm(MapForm):
+    """A map by matrices, of which `rank` largest singular values are stored."""
+
+    matrix: nn.Parameter
+    """[..., r, r]"""
+
+    @torch.no_grad()
+    def cut(self, rank: int) -> MapForm:
+        if rank >= self.matrix.shape[-1]:
+            return self
+        left, right = self._factors(rank)
+        kept = copy.deepcopy(self)
+        kept.matrix.copy_(left @ right)
+        return kept
+
+    def _factors(self, rank: int) -> tuple[Tensor, Tensor]:
+        """[..., r, rank] and [..., rank, r], whose product is the matrix of that rank nearest to `matrix`."""
+        u, singular, v = torch.linalg.svd(self.matrix, full_matrices=False)
+        root = singular[..., :rank].sqrt()
+        return u[..., :rank] * root[..., None, :], root[..., None] * v[..., :rank, :]
+
+
+class SharedForm(MatrixForm):
     """An affine map in the codes' leading principal coordinates, which every layer applies to itself.
 
     A code's standardised coordinates s [r] are read from one layer alone, by least squares (A_l), changed by one matrix M that
@@ -59,15 +87,14 @@ class SharedForm(MapForm):
     @torch.no_grad()
     def stored(self, rank: int) -> dict[str, Tensor]:
         """left [L, D, rank], right [L, rank, D] and bias [L, D]: M is cut to its `rank` largest singular values."""
-        u, singular, v = torch.linalg.svd(self.matrix)
-        root = singular[:rank].sqrt()
         # Cut after the mean was taken out, so that the mean change stays what was fitted.
-        left, right = u[:, :rank] * root, (root[:, None] * v[:rank]) @ self.axes
+        left, right = self._factors(rank)
+        right = right @ self.axes
         bias = self.beta @ self.axes + self.shift - (self.centre @ left @ right).squeeze(1)
         return {"left": self.read @ left, "right": right, "bias": bias}
 
 
-class FreeForm(MapForm):
+class FreeForm(MatrixForm):
     """H(w)_l = (w_l - mean_l) W_l + shift_l + b_l with a matrix of its own for every layer, the map of the paper in W+."""
 
     def __init__(self, mean: Tensor, shift: Tensor) -> None:
@@ -83,10 +110,8 @@ class FreeForm(MapForm):
     @torch.no_grad()
     def stored(self, rank: int) -> dict[str, Tensor]:
         """left [L, D, rank], right [L, rank, D] and bias [L, D]: every W_l is cut to its `rank` largest singular values."""
-        u, singular, v = torch.linalg.svd(self.matrix, full_matrices=False)
-        root = singular[:, :rank].sqrt()
-        bias = self.shift + self.beta
-        return {"left": u[:, :, :rank] * root[:, None], "right": root[:, :, None] * v[:, :rank], "bias": bias}
+        left, right = self._factors(rank)
+        return {"left": left, "right": right, "bias": self.shift + self.beta}
 
 
 class MlpForm(MapForm):

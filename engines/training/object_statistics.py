@@ -1,7 +1,7 @@
 """Where a generator paints its objects, as the pack's box detector sees them: what the search of a transform starts from.
 
-Huh et al. 2020, section 3.2: a picture is first moved such that its object's box gets the mean centre and the modal size of
-the objects that the generator makes, whose spread is narrower than that of the pictures it has learned from.
+Huh et al. 2020, section 3.4: a picture is first moved such that its object's box gets the mean centre and the modal size of
+the objects that the generator makes, whose spread is narrower than that of the pictures it has learned from (section 3.3).
 """
 
 from __future__ import annotations

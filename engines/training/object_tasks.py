@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from engines.core.errors import OptionError
 from engines.data.sets import RenderedSet, rendered_set
+from engines.imaging.grids import picture_grid
 from engines.predictors.boxes import BoxDetector, box_overlap
 from engines.predictors.classes import ClassPredictor
 from engines.training.augment import degrade, jitter_crop, recolour
@@ -24,11 +25,14 @@ from engines.training.batches import JoinedPictures, PictureBatches, over_pictur
 from engines.training.common import autocast, held_out_count
 from engines.training.pack_definitions import PackDefinition
 from engines.training.predictor_tasks import Task
+from engines.training.sheets import outlined, surest
 
 __all__ = ["OBJECT_TASKS", "moved_with_boxes"]
 
 _SHIFT, _SCALE = 0.08, 0.12
 _CORNER_WEIGHT = 5.0
+# Of held-out pictures, in sample pictures: of a set with boxes, and those among which the surest of a class are found.
+_SHOWN, _SEARCHED = 12, 500
 
 
 class _ObjectTask(Task):
@@ -81,6 +85,10 @@ class _Classes(_ObjectTask):
             "class_accuracy", lambda part: float((said[part.name].argmax(1) == truth[part.name]).float().mean())
         )
 
+    def sheet(self) -> np.ndarray:
+        images = self.validation[-1].images[:_SEARCHED]
+        return surest(self.result.classes, over_pictures(self.result, images), lambda places: [images[i] for i in places])
+
 
 class _Boxes(_ObjectTask):
     kind = "box_detector"
@@ -108,6 +116,10 @@ class _Boxes(_ObjectTask):
         return self._figures(
             "box_iou", lambda part: float(box_overlap(over_pictures(self.result, part.images), _boxes(part))[0].mean())
         )
+
+    def sheet(self) -> np.ndarray:
+        parts = [part.images[:_SHOWN] for part in self.validation]
+        return picture_grid([list(map(outlined, images, over_pictures(self.result, images).tolist())) for images in parts])
 
 
 OBJECT_TASKS: dict[str, type[Task]] = {"classes": _Classes, "boxes": _Boxes}

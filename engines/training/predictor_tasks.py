@@ -30,10 +30,13 @@ from engines.training.balance import balanced_accuracies, positive_weights
 from engines.training.batches import JoinedPictures, PictureBatches, over_pictures
 from engines.training.common import autocast
 from engines.training.pack_definitions import PackDefinition
+from engines.training.sheets import nearest, surest
 
 __all__ = ["TASKS", "Task"]
 
 _FACTOR_WEIGHT = 0.3
+# Of held-out pictures, in sample pictures: rows, those that each is compared with, and those among which the surest are found.
+_SHOWN, _COMPARED, _SEARCHED = 6, 24, 500
 
 
 class Task:
@@ -55,6 +58,10 @@ class Task:
 
     def finish(self) -> dict[str, Any]:
         """Held-out figures of `result`."""
+        raise NotImplementedError
+
+    def sheet(self) -> np.ndarray:
+        """Held-out pictures beside what `result`, when finished, says of them: uint8 [H, W, 3]."""
         raise NotImplementedError
 
     def continue_from_pack(self, arguments: argparse.Namespace) -> None:
@@ -113,6 +120,10 @@ class _Attributes(Task):
             "balanced_accuracy": named,
         }
 
+    def sheet(self) -> np.ndarray:
+        images = self.validation.images[:_SEARCHED]
+        return surest(self.result.attributes, over_pictures(self.result, images), lambda places: [images[i] for i in places])
+
 
 class _Perceptual(Task):
     kind = "perceptual"
@@ -151,6 +162,13 @@ class _Perceptual(Task):
             "perceptual_factor_r2_mean": float(explained.mean()),
             "perceptual_balanced_accuracy_mean": float(np.nanmean(accuracies)),
         }
+
+    @torch.inference_mode()
+    def sheet(self) -> np.ndarray:
+        queries, others = (self.validation.images[part] for part in (slice(_SHOWN), slice(_SHOWN, _SHOWN + _COMPARED)))
+        features = self.result.features(to_tensor(np.asarray(others)))
+        pairs = [self.result.distance_to(query[None].expand(len(others), -1, -1, -1), features) for query in to_tensor(queries)]
+        return nearest(queries, others, torch.stack(pairs))
 
 
 class _Identity(Task):
@@ -194,6 +212,11 @@ class _Identity(Task):
             "identity_same_mean": float(same.mean()),
             "identity_different_mean": float(others.mean()),
         }
+
+    def sheet(self) -> np.ndarray:
+        persons, reshoots = (images[self.train_count : self.count] for images in (self.first, self.second))
+        ours, theirs = (over_pictures(self.result, images) for images in (persons[:_SHOWN], reshoots))
+        return nearest(persons[:_SHOWN], reshoots, -(ours @ theirs.t()))
 
 
 TASKS: dict[str, type[Task]] = {"attributes": _Attributes, "perceptual": _Perceptual, "identity": _Identity}

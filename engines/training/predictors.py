@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from engines.core.arguments import bounded_int
 from engines.core.errors import OptionError
 from engines.core.rng import torch_generator
 from engines.data.sets import rendered_set
@@ -52,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--reconstructions",
-        type=int,
+        type=bounded_int(0),
         default=0,
         metavar="N",
         help="add N reconstructions to the attribute predictor's pictures",
@@ -85,6 +86,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             continue
         images_seen = _fit(task, network, training, schedule.share(_SHARES[network] / whole), arguments, state)
         figures = task.finish()
+        training.picture(network, task.sheet())
         training.log(network=network, **{k: v for k, v in figures.items() if isinstance(v, float)})
         source = provenance(
             arguments,

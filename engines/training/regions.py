@@ -8,6 +8,7 @@ manifest, since no network takes part.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -15,9 +16,11 @@ import numpy as np
 
 from engines.core.errors import OptionError
 from engines.core.progress import Progress
+from engines.data.dataset import DataSet
 from engines.data.registry import data_set, set_with_attributes
 from engines.data.workers import in_processes
 from engines.imaging.edit_region import region_mask, region_rows
+from engines.imaging.grids import picture_grid
 from engines.packs.manifest import EditRegions
 from engines.packs.registry import open_pack
 from engines.packs.write import update_manifest
@@ -29,6 +32,9 @@ HELP = "where in the frame attributes show, from true counterfactuals"
 
 _GRID = 32
 _SPLIT = "train"
+_COLUMNS = 8
+_DIMMED = 0.2
+"""Of what lies outside of a region in the sample picture."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,8 +50,6 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     attributes = tuple(attribute.id for attribute in pack.manifest.attributes if not attribute.levels)
     if not attributes:
         raise OptionError(f"pack {pack.id} has no attributes but ordered ones, which may show anywhere.")
-    if arguments.pictures < 1:
-        raise OptionError(f"--pictures {arguments.pictures}: at least one is needed.")
     data, side = set_with_attributes(attributes), pack.manifest.resolution
     if side % _GRID:
         raise OptionError(f"pack {pack.id} has pictures of {side} px: regions are measured in {_GRID} x {_GRID} cells.")
@@ -61,9 +65,18 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     written = EditRegions(regions, arguments.pictures, command_line(), arguments.seed)
     update_manifest(pack.folder, edit_regions=asdict(written))
     metrics = {name: float(region_mask([rows], _GRID).mean()) for name, rows in regions.items()}
+    training.picture("regions", _sheet(data, list(regions.values()), side))
     training.log(**{f"share_of_frame_{name}": share for name, share in metrics.items()})
     training.finish()
     return {"run": str(training.folder), "best": str(pack_folder(arguments)), "metrics": {"share_of_frame": metrics}}
+
+
+def _sheet(data: DataSet, regions: Sequence[Sequence[str]], side: int) -> np.ndarray:
+    """The first picture with every region in turn in the light, uint8 [H, W, 3]."""
+    picture = data.render(data.record(_SPLIT, 0), side).astype(np.float32)
+    masks = [region_mask([rows], side)[..., None] for rows in regions]
+    lit = [(picture * (_DIMMED + (1 - _DIMMED) * mask)).astype(np.uint8) for mask in masks]
+    return picture_grid([lit[start : start + _COLUMNS] for start in range(0, len(lit), _COLUMNS)])
 
 
 def changes_of(task: tuple[str, tuple[str, ...], int, int]) -> np.ndarray:

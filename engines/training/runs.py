@@ -21,7 +21,9 @@ _CHECKPOINT = "checkpoint.pt"
 
 
 def run_folder(pack_id: str, what: str, folder: str | Path | None = None) -> Path:
-    """Where a run lies: `folder`, or ``<data dir>/runs/<pack>/<what>``."""
+    """Where a run lies: `folder`, or ``<data dir>/runs/<pack>/<what>``. Raises RunError for a pack id that is no plain name."""
+    if Path(pack_id).name != pack_id or pack_id in ("", ".."):
+        raise RunError(f"--pack {pack_id}: the id of a pack is one name, without folders.")
     return Path(folder) if folder else data_dir() / "runs" / pack_id / what
 
 
@@ -39,7 +41,7 @@ class Run:
         """Starts a run in `folder`, or goes on with the one that lies there.
 
         Raises RunError when there is a run and `resume` is false, or none and `resume` is true, or when the
-        configuration that it was started with differs in anything but its time budget.
+        configuration that it was started with differs in anything but its time budget; or what lies there is damaged.
         """
         path = folder / "config.json"
         # As it will be read back: JSON knows no tuples.
@@ -48,7 +50,7 @@ class Run:
         if resume:
             if not checkpoint.exists():
                 raise RunError(f"There is no checkpoint to resume from in {folder}; start without --resume.")
-            before = json.loads(path.read_text(encoding="utf-8"))
+            before = _read_config(path)
             changed = sorted(k for k in before.keys() | config.keys() if k != "minutes" and before.get(k) != config.get(k))
             if changed:
                 raise RunError(
@@ -56,11 +58,9 @@ class Run:
                 )
         elif checkpoint.exists():
             raise RunError(f"{folder} already holds a run; add --resume to go on with it, or name another folder with --run.")
+        seconds_before = _read_checkpoint(checkpoint)["seconds"] if resume else 0.0
         folder.mkdir(parents=True, exist_ok=True)
         write_json(path, config)
-        seconds_before = 0.0
-        if resume:
-            seconds_before = float(torch.load(checkpoint, weights_only=True)["seconds"])
         return cls(folder, config, seconds_before)
 
     def part(self, name: str) -> Run:
@@ -92,7 +92,7 @@ class Run:
     def load_checkpoint(self) -> dict[str, Any] | None:
         """The state of the last checkpoint, or None in a fresh run. Only tensors and plain values are read."""
         path = self.folder / _CHECKPOINT
-        return torch.load(path, weights_only=True)["state"] if path.exists() else None
+        return _read_checkpoint(path)["state"] if path.exists() else None
 
     def picture(self, name: str, pixels: np.ndarray) -> Path:
         """Saves uint8 RGB [H, W, 3] as ``<name>.png`` in the run's folder."""
@@ -100,3 +100,31 @@ class Run:
         with replacing(path) as temporary:
             Image.fromarray(pixels).save(temporary)
         return path
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(config, dict):
+            raise ValueError("it is no JSON object")
+    except (OSError, ValueError, RecursionError) as error:
+        raise _damaged(path, error) from error
+    return config
+
+
+def _read_checkpoint(path: Path) -> dict[str, Any]:
+    """`seconds` and `state`. Only tensors and plain values are read."""
+    try:
+        found = torch.load(path, weights_only=True)
+        kinds = {"seconds": float, "state": dict}
+        if not isinstance(found, dict) or not all(isinstance(found.get(name), kind) for name, kind in kinds.items()):
+            raise ValueError("it is no checkpoint of a run")
+    # A damaged archive fails wherever the damage lies: in zip, in the unpickler, in the tensors.
+    except Exception as error:
+        raise _damaged(path, error) from error
+    return found
+
+
+def _damaged(path: Path, error: Exception) -> RunError:
+    reason = str(error) if type(error) is ValueError else type(error).__name__
+    return RunError(f"{path} cannot be read ({reason}); remove the run's folder and start without --resume.")

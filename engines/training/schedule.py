@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 from engines.core.errors import OptionError
 
-__all__ = ["Schedule", "learning_rate"]
+__all__ = ["MOST_MINUTES", "Schedule", "learning_rate"]
+
+MOST_MINUTES = 60.0 * 24 * 366
+"""A year: what is longer is a mistake."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +26,10 @@ class Schedule:
     def __post_init__(self) -> None:
         if self.steps is None and self.minutes is None:
             raise OptionError("A training needs a budget: --steps, --minutes or both.")
-        if (self.steps is not None and self.steps < 1) or (self.minutes is not None and self.minutes <= 0):
-            raise OptionError("--steps and --minutes must be above 0.")
+        if self.steps is not None and self.steps < 1:
+            raise OptionError(f"--steps {self.steps}: at least one is needed.")
+        if self.minutes is not None and not 0 < self.minutes <= MOST_MINUTES:
+            raise OptionError(f"--minutes {self.minutes}: use more than 0, and {MOST_MINUTES:g} at most.")
 
     def fraction(self, step: int, seconds: float) -> float:
         """How much of the budget is used, 0 to 1."""

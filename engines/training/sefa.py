@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engines.core.errors import OptionError
+from engines.core.arguments import bounded_int
 from engines.generators.stylegan2.styles import style_layers
 from engines.training.family_run import Material, add_family_arguments, run_family
 from engines.training.matching import Candidates, MatchedFit, layer_ranges, sampled_w, spread
@@ -28,14 +28,12 @@ _SAMPLES = 4000
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_family_arguments(parser, steps=None)
     add = parser.add_argument
-    add("--components", type=int, default=32, metavar="N", help="leading eigenvectors of a layer range (default 32)")
-    add("--codes", type=int, default=12, metavar="N", help="held-out codes on which each is tried (default 12)")
+    add("--components", type=bounded_int(1), default=32, metavar="N", help="leading eigenvectors of a layer range (default 32)")
+    add("--codes", type=bounded_int(1), default=12, metavar="N", help="held-out codes on which each is tried (default 12)")
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Finds and matches the eigenvectors; writes the family SeFa."""
-    if arguments.components < 1:
-        raise OptionError("--components must be at least 1.")
     options = {"components": arguments.components, "codes": arguments.codes}
 
     def fit(material: Material) -> MatchedFit:

@@ -17,24 +17,36 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from engines.core.errors import OptionError
+from engines.core.arguments import bounded_float
 from engines.core.rng import torch_generator
 from engines.editing.steering import MOVES, Steering
 from engines.generators.labels import random_labels
 from engines.generators.stylegan2 import Generator
 from engines.imaging.convert import to_tensor, to_uint8
+from engines.imaging.grids import picture_grid
 from engines.inversion.projection_objective import ProjectionObjective
 from engines.inversion.transforms import Transform, transform_images, transform_masks
 from engines.losses.masked import FeatureDistance
 from engines.packs.registry import open_pack
 from engines.packs.write import write_component
 from engines.training.common import add_common_arguments, open_run, pack_folder, provenance, report_every, set_learning_rate
+from engines.training.runs import Run
 from engines.training.schedule import Schedule, learning_rate
 
-__all__ = ["HELP", "add_arguments", "calibrate_by_boxes", "fit_steering", "measured_moves", "remaining_error", "run"]
+__all__ = [
+    "HELP",
+    "add_arguments",
+    "calibrate_by_boxes",
+    "fit_steering",
+    "measured_moves",
+    "moves_sheet",
+    "remaining_error",
+    "run",
+]
 
 HELP = "directions for shift and zoom, from the generator alone"
 
@@ -46,14 +58,17 @@ _LENGTH_WEIGHT = 0.001
 _HELD_OUT = 48
 _LONGER = (0.5, 2.0)
 """Least and largest factor that calibration may use."""
+_SHOWN = 8
+_CHECKPOINT_STEPS = 50
 _STREAM = 81
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common_arguments(parser, steps=300, train_pictures=None)
     add = parser.add_argument
-    add("--shift-most", type=float, default=0.08, metavar="SHARE", help="largest shift, in shares of a side (default .08)")
-    add("--zoom-most", type=float, default=1.35, metavar="F", help="largest zoom factor (default 1.35)")
+    share, factor = bounded_float(0, 0.99, above=True), bounded_float(1, 3.99, above=True)
+    add("--shift-most", type=share, default=0.08, metavar="SHARE", help="largest shift, in shares of a side (default .08)")
+    add("--zoom-most", type=factor, default=1.35, metavar="F", help="largest zoom factor (default 1.35)")
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -61,10 +76,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     most = {"shift_most": arguments.shift_most, "zoom_most": arguments.zoom_most}
     pack = open_pack(arguments.pack)
     latent = pack.manifest.latent
-    try:
-        steering = Steering(latent.layers, latent.dim, **most)
-    except ValueError as error:
-        raise OptionError(f"--shift-most and --zoom-most: {error}.") from None
+    steering = Steering(latent.layers, latent.dim, **most)
     training, schedule = open_run(arguments, "steering", most)
 
     def codes(count: int, *stream: int) -> Tensor:
@@ -80,6 +92,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         clock=lambda: training.seconds,
         report=lambda step, loss: report(step, training.seconds, loss),
         seed=arguments.seed,
+        training=training,
     )
     held_out = codes(_HELD_OUT, 1)
     metrics: dict[str, Any] = {}
@@ -87,6 +100,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         metrics["box_move_learned"] = calibrate_by_boxes(steering, pack.generator, pack.box_detector, held_out)
         metrics["box_move"] = measured_moves(steering, pack.generator, pack.box_detector, codes(_HELD_OUT, 2))
     metrics["remaining_error"] = remaining_error(steering, pack.generator, pack.perceptual, held_out)
+    training.picture("moves", moves_sheet(steering, pack.generator, held_out[:_SHOWN]))
     training.log(steps=steps, **{f"{name}_{move}": v for name, table in metrics.items() for move, v in table.items()})
     made = 2 * steps * _BATCH * len(MOVES)
     source = provenance(
@@ -119,10 +133,11 @@ def fit_steering(
     clock: Callable[[], float],
     report: Callable[[int, float], None],
     seed: int,
+    training: Run | None = None,
 ) -> int:
     """Learns the directions in place, on ``codes(count, stream) -> [count, L, D]``; returns the number of steps.
 
-    Every step asks for a random amount of each move, either way.
+    Every step asks for a random amount of each move, either way. training: its checkpoint is gone on with where there is one.
     """
     unknown, most = torch.zeros(len(MOVES), steering.dim, requires_grad=True), _most(steering)
 
@@ -132,7 +147,12 @@ def fit_steering(
 
     factors = _principal_factors(codes(2048, 3, 0)[:, 0])
     optimiser = torch.optim.Adam([unknown], lr=_PEAK_RATE, betas=(0.9, 0.99))
-    step, begun = 0, clock()
+    step, before = 0, 0.0
+    if training is not None and (state := training.load_checkpoint()):
+        unknown.data.copy_(state["unknown"])
+        optimiser.load_state_dict(state["optimiser"])
+        step, before = state["step"], state["stage_seconds"]
+    begun = clock() - before
     while (fraction := schedule.fraction(step, clock() - begun)) < 1:
         set_learning_rate(optimiser, learning_rate(_PEAK_RATE, fraction))
         start = codes(_BATCH, 4, step)
@@ -146,6 +166,9 @@ def fit_steering(
         optimiser.step()
         step += 1
         report(step, loss.item())
+        if training is not None and step % _CHECKPOINT_STEPS == 0:
+            weights = {"unknown": unknown.detach(), "optimiser": optimiser.state_dict()}
+            training.save_checkpoint({"step": step, "stage_seconds": clock() - begun, **weights})
     steering.directions = directions().detach().clone()
     return step
 
@@ -181,6 +204,17 @@ def calibrate_by_boxes(steering: Steering, generator: nn.Module, detector: nn.Mo
     factors = [min(max(1 / moved, low), high) if moved > 1 / (2 * high) else 1.0 for moved in moves.values()]
     steering.directions *= torch.tensor(factors)[:, None, None]
     return moves
+
+
+@torch.no_grad()
+def moves_sheet(steering: Steering, generator: nn.Module, codes: Tensor) -> np.ndarray:
+    """Pictures of codes [N, L, D] as they are, and below them each move at its largest, forth and back: uint8 [H, W, 3]."""
+    rows = [codes]
+    for index in range(len(MOVES)):
+        amounts = torch.zeros(1, len(MOVES))
+        amounts[:, index] = _most(steering)[index]
+        rows += [steering.steered(codes, sign * amounts) for sign in (1, -1)]
+    return picture_grid([list(to_uint8(generator.synthesis(row, noise_mode="const"))) for row in rows])
 
 
 # ---- inside -----------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from engines.core.arguments import bounded_int
 from engines.core.errors import OptionError
 from engines.editing.style_channels import StyleChannels
 from engines.generators.stylegan2.styles import style_layers, styles_of
@@ -31,13 +32,12 @@ _EPSILON = 1e-6
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_family_arguments(parser, steps=None)
-    parser.add_argument("--channels", type=int, default=10, metavar="N", help="channels that an edit moves (default 10)")
+    channels = bounded_int(1)
+    parser.add_argument("--channels", type=channels, default=10, metavar="N", help="channels that an edit moves (default 10)")
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Ranks the channels of every attribute; writes the family StyleSpace."""
-    if arguments.channels < 1:
-        raise OptionError("--channels must be at least 1.")
     options = {"channels": arguments.channels}
     return run_family(arguments, "StyleSpace", options, lambda material: StyleSpaceFit(material, arguments.channels))
 

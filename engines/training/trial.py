@@ -1,4 +1,8 @@
-"""Held-out codes on which edits are calibrated and shown, alike for every family, so that strength 1 means the same for all."""
+"""Held-out codes on which edits are calibrated and shown, by the same rule for every family.
+
+What strength 1 means depends on CHANGE and CERTAINTY, or on what a run was given instead of them: see
+:mod:`engines.training.family_run`.
+"""
 
 from __future__ import annotations
 

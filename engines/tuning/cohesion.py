@@ -16,14 +16,18 @@ from engines.core.device import rough_dtype
 from engines.core.rng import torch_generator
 from engines.generators.labels import random_labels
 from engines.generators.weight_differences import separated
-from engines.losses.adversarial import discriminator_loss, generator_loss, r1_penalty
+from engines.inversion.options import GlobalLoss
+from engines.losses.adversarial import discriminator_loss, generator_loss, judged_apart, r1_penalty
 from engines.losses.pixel import mse
 from engines.tuning.models import TuningModels
 from engines.tuning.moves import Moves
 from engines.tuning.random_codes import random_codes
 from engines.tuning.run import Task
 
-__all__ = ["GAN_BETAS", "Cohesion", "FrozenCohesion", "GanCohesion", "picture_labels"]
+__all__ = ["GAN_BETAS", "WITH_TRAINING_PICTURES", "Cohesion", "FrozenCohesion", "GanCohesion", "picture_labels"]
+
+WITH_TRAINING_PICTURES: tuple[GlobalLoss, ...] = ("gan", "both")
+"""Global losses in which training pictures take part."""
 
 _FEATURES = rough_dtype()
 """Of these batches: their errors are far below what is compared, and they take half the time."""
@@ -112,9 +116,7 @@ class GanCohesion:
 
     def _teach(self, fake: Tensor, fake_labels: Tensor, real: Tensor, real_labels: Tensor) -> None:
         network = self.discriminator.requires_grad_(True)
-        labels = torch.cat([fake_labels, real_labels])
-        fake_logits, real_logits = network(torch.cat([fake, real]), labels, dtype=_FEATURES).chunk(2)
-        loss = discriminator_loss(real_logits, fake_logits)
+        loss = discriminator_loss(*judged_apart(network, (real, real_labels), (fake, fake_labels), dtype=_FEATURES))
         if self._steps % _R1_INTERVAL == 0:
             penalty = r1_penalty(lambda image: network(image, real_labels), real).mean()
             loss = loss + 0.5 * _R1_GAMMA * _R1_INTERVAL * penalty

@@ -2,8 +2,10 @@
 
     min over theta:  L(G_theta(w*), x) + lambda ||theta - theta_0||_2
 
-The codes w* are those of encoder-refine, which stays near what the encoder knows: there edit maps hold. With a transform of the
-picture, codes and transform are those of method ``adam``.
+Huh et al. move z, c and phi together with theta. Here, as in pivotal tuning, the codes w* and the transform stay: codes that
+move with the weights leave where edit maps hold. w* are those of encoder-refine, which sees the whole picture and stays near
+what the encoder knows; with a transform of the picture, codes and transform are those of method ``adam``, and the loss compares
+with T(y), as in the search. theta are the weights of the finest blocks (:func:`engines.tuning.trainee.tunable_names`).
 """
 
 from __future__ import annotations

@@ -14,13 +14,14 @@ from engines.inversion.deciding_options import deciding_options
 from engines.inversion.options import InversionOptions
 from engines.inversion.requirements import METHOD_COMPONENTS
 from engines.inversion.result import CANCELLED, InversionProgress
+from engines.tuning.cohesion import WITH_TRAINING_PICTURES
 from engines.tuning.methods import TUNING_METHODS
 from engines.tuning.models import TuningModels
 from engines.tuning.store import StoreKey, TunedStore
 
 __all__ = ["invert_once", "store_key"]
 
-_USED_IF_THERE = ("edit_maps", "class_predictor", "training_sample")
+_USED_IF_THERE = ("edit_maps", "class_predictor")
 _REVISION = 5
 """Of the tuning methods: what an older one left is not found any more."""
 _FOUND, _WAITING = "Found from an earlier visit", "Waiting for another tuning to this picture"
@@ -79,6 +80,7 @@ def store_key(models: TuningModels, crop: np.ndarray, options: InversionOptions,
     """Where the result for a crop is kept."""
     names = deciding_options(method, options.transform)
     values: dict[str, Any] = {"revision": _REVISION, **{name: getattr(options, name) for name in names}}
-    kinds = [*METHOD_COMPONENTS[method], *(kind for kind in _USED_IF_THERE if models.has(kind))]
+    if_there = [*_USED_IF_THERE, *(["training_sample"] if values.get("global_loss") in WITH_TRAINING_PICTURES else [])]
+    kinds = [*METHOD_COMPONENTS[method], *(kind for kind in if_there if models.has(kind))]
     networks = {kind: models.component_sha256(kind) for kind in kinds}
     return StoreKey.of(crop, models.id, method, values, networks)

@@ -56,9 +56,9 @@ def encode_pictures(
     parts, done, skipped = _kept(keep, pack)
     by_face = not aligned and pack.manifest.alignment.kind == "five-points"
     for chunk in _chunks(range(done, len(pictures))):
-        progress(Progress("Encoding the pictures", chunk[0], len(pictures), time.monotonic() - started))
         crops, places = [], []
         for index in chunk:
+            progress(Progress("Encoding the pictures", index, len(pictures), time.monotonic() - started))
             try:
                 crops.append(_crop(pack, pictures.paths[index], pictures.names[index], by_face=by_face))
                 places.append(index)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,57 +15,9 @@ import pytest
 from PIL import Image
 
 from engines import api
-from engines.cli.main import main
 from engines.core.paths import data_dir
+from tests.cli.running import ROOT, as_process, command, json_of, only_error
 from tests.tiny_pack import TINY_ATTRIBUTES
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-@dataclass(frozen=True)
-class Done:
-    """What a command has left."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-def _process(*words: str | Path) -> Done:
-    """Runs the command as a process of its own."""
-    command = [sys.executable, "-m", "engines", *map(str, words)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
-    return Done(done.returncode, done.stdout, done.stderr)
-
-
-def _command(*words: str | Path) -> Done:
-    """Runs the command inside this process, where torch is loaded already."""
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            status = main([str(word) for word in words])
-        except SystemExit as end:  # argparse's own --help
-            status = end.code
-    return Done(status, out.getvalue(), err.getvalue())
-
-
-def _json(done: Done) -> dict:
-    """The object on stdout, which holds nothing else, in strict JSON."""
-
-    def not_json(name: str) -> None:
-        raise AssertionError(f"{name} is no JSON")
-
-    (line,) = done.stdout.splitlines()
-    return json.loads(line, parse_constant=not_json)
-
-
-def _only_error(done: Done) -> str:
-    """The one line on stderr of a command that failed for bad input."""
-    assert done.returncode == 2, done
-    assert "Traceback" not in done.stderr
-    lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    assert len(lines) == 1, done.stderr
-    return lines[0]
 
 
 @pytest.fixture
@@ -85,7 +34,7 @@ def pictures(tiny_pack, tmp_path) -> list[Path]:
 
 
 def test_packs_lists_the_packs_in_the_public_shape(tiny_pack):
-    (pack,) = _json(_process("packs", "--json"))["packs"]
+    (pack,) = json_of(as_process("packs", "--json"))["packs"]
     assert {"id", "title", "resolution", "latent_shape", "attributes", "methods", "bytes"} <= set(pack)
     assert (pack["id"], pack["resolution"], pack["latent_shape"]) == ("tiny", 32, [8, 16])
     assert [attribute["id"] for attribute in pack["attributes"]] == list(TINY_ATTRIBUTES)
@@ -93,7 +42,7 @@ def test_packs_lists_the_packs_in_the_public_shape(tiny_pack):
 
 
 def test_packs_without_json_is_for_people(tiny_pack):
-    done = _command("packs")
+    done = command("packs")
     assert done.returncode == 0
     assert "tiny: Tiny test pack, 32 px" in done.stdout
     assert done.stderr == ""
@@ -109,8 +58,8 @@ def test_packs_starts_fast_because_it_imports_no_torch(tiny_pack):
 
 
 def test_sample_writes_what_surprise_shows(tiny_pack, tmp_path):
-    result = _json(
-        _command("sample", "--pack", "tiny", "--n", 5, "--seed", 40, "--truncation", 0.7, "--out", tmp_path, "--json")
+    result = json_of(
+        command("sample", "--pack", "tiny", "--n", 5, "--seed", 40, "--truncation", 0.7, "--out", tmp_path, "--json")
     )
     assert [Path(file).name for file in result["files"]] == [f"00000{i}.png" for i in range(5)]
     for i, file in enumerate(result["files"]):
@@ -127,9 +76,9 @@ def test_sample_writes_what_surprise_shows(tiny_pack, tmp_path):
 
 def test_invert_writes_a_folder_for_every_picture(tiny_pack, pictures, tmp_path):
     out = tmp_path / "out"
-    done = _command("invert", *pictures, "--pack", "tiny", "--method", "iterated-encoder", "--out", out, "--json")
+    done = command("invert", *pictures, "--pack", "tiny", "--method", "iterated-encoder", "--out", out, "--json")
     assert done.returncode == 0, done.stderr
-    results = _json(done)["results"]
+    results = json_of(done)["results"]
     assert sorted(path.name for path in out.iterdir()) == ["one", "one-2", "two"]
     assert [result["image"] for result in results] == [str(path) for path in pictures]
     for result, folder in zip(results, ("one", "two", "one-2"), strict=True):
@@ -152,22 +101,22 @@ def test_invert_writes_a_folder_for_every_picture(tiny_pack, pictures, tmp_path)
 def test_a_search_tells_what_it_looked_at(tiny_pack, pictures, tmp_path):
     words = ("--method", "adam", "--space", "w", "--transform", "both", "--mask", "10,10,50,50", "--outside-weight", 0.1)
     words = ("invert", pictures[0], "--pack", "tiny", "--no-encoder-start", "--evaluations", 90, *words)
-    (result,) = _json(_command(*words, "--out", tmp_path / "out", "--json"))["results"]
+    (result,) = json_of(command(*words, "--out", tmp_path / "out", "--json"))["results"]
     assert result["evaluations"] >= 90
     assert set(result["transform"]) == {"scale", "shift", "brightness"}
     assert len(result["mask"]) == 4
     assert result["perceptual_kind"] == "pack"
     settings = api.load_inversion(result["inversion"]).settings
     assert (settings["space"], settings["encoder_start"], settings["outside_weight"]) == ("w", False, 0.1)
-    done = _command("edit", result["inversion"], "--pack", "tiny", "--set", "Male=1", "--out", tmp_path / "x.png", "--json")
-    assert {key: _json(done)[key] for key in ("evaluations", "mask")} == {key: result[key] for key in ("evaluations", "mask")}
+    done = command("edit", result["inversion"], "--pack", "tiny", "--set", "Male=1", "--out", tmp_path / "x.png", "--json")
+    assert {key: json_of(done)[key] for key in ("evaluations", "mask")} == {key: result[key] for key in ("evaluations", "mask")}
 
 
 def test_inverting_again_gives_the_same_and_replaces_the_files(tiny_pack, pictures, tmp_path):
     words = ("invert", pictures[0], "--pack", "tiny", "--steps", 4, "--out", tmp_path / "out", "--json")
-    first = _json(_command(*words))["results"][0]
+    first = json_of(command(*words))["results"][0]
     kept = Path(shutil.copy(first["inversion"], tmp_path / "first.safetensors"))
-    second = _json(_command(*words))["results"][0]
+    second = json_of(command(*words))["results"][0]
     assert {**second, "seconds": 0} == {**first, "seconds": 0}
     one, other = api.load_inversion(kept), api.load_inversion(second["inversion"])
     assert one.id == other.id
@@ -179,9 +128,9 @@ def test_a_bad_picture_does_not_lose_the_others(tiny_pack, pictures, tmp_path):
     bad = tmp_path / "broken.png"
     bad.write_bytes(b"this is no picture")
     out = tmp_path / "out"
-    done = _command("invert", pictures[0], bad, pictures[1], "--pack", "tiny", "--method", "encoder", "--out", out, "--json")
-    assert str(bad) in _only_error(done)
-    assert [Path(result["image"]).name for result in _json(done)["results"]] == ["one.png", "two.png"]
+    done = command("invert", pictures[0], bad, pictures[1], "--pack", "tiny", "--method", "encoder", "--out", out, "--json")
+    assert str(bad) in only_error(done)
+    assert [Path(result["image"]).name for result in json_of(done)["results"]] == ["one.png", "two.png"]
     assert sorted(path.name for path in out.iterdir()) == ["one", "two"]
 
 
@@ -189,14 +138,14 @@ def test_a_bad_picture_does_not_lose_the_others(tiny_pack, pictures, tmp_path):
 
 
 def _edit(*words: str | Path) -> dict:
-    done = _command("edit", *words, "--json")
+    done = command("edit", *words, "--json")
     assert done.returncode == 0, done.stderr
-    return _json(done)
+    return json_of(done)
 
 
 def test_what_an_edit_could_not_do_is_told(tiny_pack, pictures, tmp_path):
     words = (pictures[0], "--pack", "tiny", "--method", "encoder", "--mask", "1,1,9,9", "--set", "Male=1")
-    done = _command("edit", *words, "--out", tmp_path / "x.png")
+    done = command("edit", *words, "--out", tmp_path / "x.png")
     assert done.returncode == 0 and "warning: The method encoder has no use for mask; " in done.stdout
 
 
@@ -213,7 +162,7 @@ def test_an_edit_as_needed_takes_nothing_away_that_is_not_there(tiny_pack, pictu
 
 def test_a_report_without_a_folder_goes_where_trials_go(tiny_pack, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    done = _command("evaluate", "photos", "--pack", "tiny", "--edits", "Smiling=1", "--method", "encoder")
+    done = command("evaluate", "photos", "--pack", "tiny", "--edits", "Smiling=1", "--method", "encoder")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "runs" / "reports" / "photos-tiny" / "report.md").is_file()
 
@@ -233,8 +182,8 @@ def test_edit_adds_and_removes(tiny_pack, pictures, tmp_path):
 
 @pytest.fixture
 def saved(tiny_pack, pictures, tmp_path) -> dict:
-    done = _command("invert", pictures[0], "--pack", "tiny", "--method", "encoder", "--out", tmp_path / "saved", "--json")
-    return _json(done)["results"][0]
+    done = command("invert", pictures[0], "--pack", "tiny", "--method", "encoder", "--out", tmp_path / "saved", "--json")
+    return json_of(done)["results"][0]
 
 
 def test_no_strength_gives_the_reconstruction(saved, tmp_path):
@@ -296,7 +245,7 @@ def test_layers_are_counted_with_both_ends(saved, tmp_path):
 
 def test_data_writes_pictures_labels_and_counterfactuals(tmp_path):
     words = ("data", "faces", "--n", 1, "--size", 64, "--counterfactuals", "Eyeglasses", "--processes", 1, "--out", tmp_path)
-    result = _json(_command(*words, "--json"))
+    result = json_of(command(*words, "--json"))
     assert result["n"] == 1
     assert result["seconds"] > 0
     table = (tmp_path / "labels.csv").read_text().splitlines()
@@ -346,7 +295,7 @@ def test_data_writes_pictures_labels_and_counterfactuals(tmp_path):
         (("edit", "nosuch.safetensors", "--pack", "tiny", "--out", "x.png"), "nosuch.safetensors"),
         (("data", "faces", "--n", "2", "--size", "9999", "--out", "x"), "9999"),
         (("data", "landscapes", "--n", "2", "--out", "x"), "landscapes"),
-        (("train",), "gan, encoder"),
+        (("train",), "encoder, predictors"),
         (("train", "gam"), "did you mean gan"),
         (("evaluate", "edit", "--out", "x"), "did you mean edits"),
         (("sample", "--pack", "tiny", "--out", "x", "--seed", "-1"), "--seed"),
@@ -354,15 +303,17 @@ def test_data_writes_pictures_labels_and_counterfactuals(tmp_path):
 )
 def test_bad_input_is_one_line_and_status_2(tiny_pack, tmp_path, monkeypatch, words, text):
     monkeypatch.chdir(tmp_path)
-    done = _command(*words)
-    assert text in _only_error(done)
+    done = command(*words)
+    assert text in only_error(done)
     assert done.stdout == ""
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_process_ends_in_the_same_way(tiny_pack, tmp_path):
-    done = _process("edit", tmp_path / "nosuch.png", "--pack", "tiny", "--set", "Male=1", "--out", tmp_path / "x.png", "--json")
-    assert "nosuch.png" in _only_error(done)
+    done = as_process(
+        "edit", tmp_path / "nosuch.png", "--pack", "tiny", "--set", "Male=1", "--out", tmp_path / "x.png", "--json"
+    )
+    assert "nosuch.png" in only_error(done)
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1
 
@@ -371,14 +322,14 @@ def test_a_damaged_inversion_is_named(saved, tmp_path):
     path = Path(saved["inversion"])
     path.write_bytes(path.read_bytes()[:500])
     out = tmp_path / "x.png"
-    assert str(path) in _only_error(_command("edit", path, "--pack", "tiny", "--set", "Male=1", "--out", out))
+    assert str(path) in only_error(command("edit", path, "--pack", "tiny", "--set", "Male=1", "--out", out))
     assert not out.exists()
 
 
 def test_a_folder_that_cannot_be_made_is_named(tiny_pack, pictures, tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("")
-    assert "file" in _only_error(_command("sample", "--pack", "tiny", "--n", 1, "--out", blocked / "below"))
+    assert "file" in only_error(command("sample", "--pack", "tiny", "--n", 1, "--out", blocked / "below"))
 
 
 def test_an_interrupt_ends_with_130_and_leaves_nothing_half_written(tiny_pack, pictures, tmp_path):
@@ -409,14 +360,14 @@ def test_a_reader_that_goes_away_is_no_fault(tiny_pack):
 # ---- help, data folder ----
 
 
-def test_help_names_every_command():
-    done = _command("--help")
+def test_help_names_everycommand():
+    done = command("--help")
     assert done.returncode == 0
     for name in ("packs", "sample", "data", "invert", "edit", "train", "evaluate", "benchmark"):
         assert f"  {name} " in done.stdout
-        assert _command(name, "--help").returncode == 0
+        assert command(name, "--help").returncode == 0
 
 
 def test_the_option_names_the_data_folder(tiny_pack, tmp_path):
-    assert _command("packs", "--data-dir", tmp_path / "kept").returncode == 0
+    assert command("packs", "--data-dir", tmp_path / "kept").returncode == 0
     assert data_dir() == tmp_path / "kept"

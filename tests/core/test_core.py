@@ -37,6 +37,12 @@ def test_replaced_files_keep_ordinary_permissions(tmp_path):
     assert (tmp_path / "x.png").stat().st_mode & 0o777 == 0o666 & ~umask
 
 
+def test_writing_leaves_the_umask_of_the_process_alone(tmp_path, monkeypatch):
+    # It holds for all threads: a file that another one makes meanwhile would be open to everybody.
+    monkeypatch.setattr(os, "umask", lambda mask: pytest.fail("the umask was touched"))
+    write_json(tmp_path / "x.json", 1)
+
+
 def test_latents_do_not_depend_on_the_batch():
     together = z_for_seeds([3, 4, 5], 16)
     assert torch.equal(together[1], z_for_seeds([4], 16)[0])

@@ -14,6 +14,7 @@ from engines.data.creatures.background import background
 from engines.data.creatures.drawing import SOLID, layer
 from engines.data.creatures.palette import oklch_to_srgb, palette
 from engines.data.creatures.sampling import LARGE_SIZE
+from engines.data.export import export_labelled
 from engines.data.registry import data_set
 from engines.data.sets import rendered_set
 
@@ -157,3 +158,12 @@ def test_a_rendered_set_carries_classes(folder):
     assert json.loads((folder / "set.json").read_text(encoding="utf-8"))["classes"] == list(STYLES)
     again = rendered_set("creatures", "validation", 5, folder=folder, processes=1)
     assert again.classes.tolist() == [0, 1, 2, 3, 4]
+
+
+def test_exported_labels_are_0_and_1_alone_and_the_class_is_among_the_factors(tmp_path):
+    export_labelled("creatures", 3, tmp_path, size_px=32, processes=1)
+    header, *rows = (line.split(",") for line in (tmp_path / "labels.csv").read_text(encoding="utf-8").splitlines())
+    assert header == ["file", *ATTRIBUTES]
+    assert all(set(row[1:]) <= {"0", "1"} for row in rows)
+    lines = (tmp_path / "factors.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["style"] for line in lines] == list(STYLES)[:3]

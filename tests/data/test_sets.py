@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -178,6 +179,15 @@ def test_two_exports_are_not_mixed(fake_renderer, tmp_path):
     export_labelled("faces", 1, tmp_path, size_px=64, processes=1)
     with pytest.raises(OptionError, match="seed 0"):
         export_labelled("faces", 1, tmp_path, size_px=64, seed=1, processes=1)
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", "\ud800"])
+def test_a_damaged_record_of_an_export_is_named(fake_renderer, tmp_path, text):
+    path = tmp_path / "export.json"
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    with pytest.raises(OptionError, match=f"--out: {re.escape(str(path))} cannot be read"):
+        export_labelled("faces", 1, tmp_path, size_px=64, processes=1)
+    assert [each.name for each in tmp_path.iterdir()] == ["export.json"]
 
 
 @pytest.mark.parametrize(

@@ -251,11 +251,28 @@ def test_generator_report_repeats(tmp_path):
     words = ("--n", str(N), "--path-samples", "4")
     result = run_command(generator, *words, out=tmp_path / "one")
     assert {"fd_ratio", "precision", "recall"} <= set(result) and result["fd_ratio"] > 0
+    # Other features, other figures, of the same pictures.
+    assert 0 < result["fd_ratio_perceptual"] != result["fd_ratio"]
+    assert 0 <= result["precision_perceptual"] <= 1 and 0 <= result["recall_perceptual"] <= 1
     remade, with_one_w = result["fd_ratio_reconstructions"], result["fd_ratio_one_w"]
     assert min(remade, with_one_w) > 0 and remade != with_one_w
     assert run_command(generator, *words, out=tmp_path / "two") == result
     assert _contents(tmp_path / "one") == _contents(tmp_path / "two")
     assert {"samples-1.png", "samples-0.7.png", "nearest-training.png"} <= set(_contents(tmp_path / "one"))
+    report = (tmp_path / "one" / "report.md").read_text(encoding="utf-8")
+    assert f"of {N} samples to {N} held-out renders" in report and "was also taught by" not in report
+
+
+def test_features_that_know_the_generator_are_told_with_their_command(tiny_pack, tmp_path, monkeypatch):
+    home = tmp_path / "packs" / "tiny"
+    shutil.copytree(tiny_pack.folder, home)
+    monkeypatch.setenv(PACKS_VARIABLE, str(home.parent))
+    manifest = json.loads((home / "manifest.json").read_text(encoding="utf-8"))
+    command = "python -m engines train predictors --pack tiny --reconstructions 7"
+    manifest["components"]["attribute_predictor"]["provenance"]["command"] = command
+    (home / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    run_command(generator, "--n", str(N), "--path-samples", "4", out=tmp_path / "out")
+    assert f"\n\n    {command}\n" in (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
 
 
 # ---- benchmarks -----------------------------------------------------------------------------------------------------

@@ -12,7 +12,17 @@ import torch
 
 from engines.core.rng import numpy_generator, torch_generator, z_for_seeds
 from engines.evaluation.benchmarks.grouped import grouped_synthesis
-from engines.evaluation.edit_verdicts import Edit, Sources, Verdict, judge, mean_figures, other_attributes, sources_of, sweep
+from engines.evaluation.edit_verdicts import (
+    Edit,
+    Sources,
+    Verdict,
+    judge,
+    mean_figures,
+    mean_over_edits,
+    other_attributes,
+    sources_of,
+    sweep,
+)
 from engines.evaluation.generator import path_length
 from engines.evaluation.judges import Judges, fitted, samples
 from engines.evaluation.setting import Subjects
@@ -186,3 +196,11 @@ def test_means_are_over_attributes_and_skip_what_could_not_be_measured():
     assert np.isnan(means["remove"]["target_change"])
     assert means["both"]["target_change"] == 0.75 and means["both"]["n"] == 8
     assert mean_figures(verdicts, "LT") == {}
+
+
+def test_means_over_edits_count_those_that_have_a_figure():
+    rows = [{"change": 1.0, "n": 5, "kept": 0.5, "n_called_for": 2}, {"change": 2.0, "n": 1}]
+    mean = mean_over_edits(rows, seed=0)
+    assert (mean["change"], mean["n"], mean["kept"], mean["n_called_for"]) == (1.5, 6, 0.5, 2)
+    assert mean["change_interval"] == (1.0, 2.0) and mean["kept_interval"] == (0.5, 0.5)
+    assert "n_interval" not in mean

@@ -92,6 +92,26 @@ def test_weak_spots_are_listed_from_the_figures(tiny_pack, results):
     assert "difference: Male add." in text
 
 
+def test_edits_that_lose_the_class_are_shown_and_listed_where_there_are_classes(class_pack, tiny_pack, results, tmp_path):
+    row = {"target_change": 1.0, "attribute_preservation": 0.97, "counterfactual_distance": 0.02, "unedited_distance": 0.03}
+    edits = {"Dark_Background": {"add": {"LW": {**row, "class_kept": 0.767}}, "remove": {"LW": {**row, "class_kept": 0.9}}}}
+    _result(tmp_path / "own", "edits", edits, weights="x", pack=class_pack.id)
+    text = model_card.render_card(class_pack, model_card.read_results(tmp_path / "own", class_pack.id))
+    assert "| identity | class_kept |" in text and "| Dark_Background | add | LW | 1.000 | 0.970 | – | 0.767 |" in text
+    assert "in their class: Dark_Background add (0.77)." in text
+    assert "class_kept" not in model_card.render_card(tiny_pack, model_card.read_results(results, "tiny"))
+
+
+@pytest.mark.parametrize(("samples", "worse"), [(8.52, False), (127.35, True)])
+def test_how_far_samples_are_is_a_limit_beside_that_of_reconstructions(tiny_pack, tmp_path, samples, worse):
+    figures = {"fd_ratio": samples, "fd_ratio_reconstructions": 5.14, "n": 2400}
+    _result(tmp_path, "generator", figures, weights="x")
+    text = model_card.render_card(tiny_pack, model_card.read_results(tmp_path, "tiny"))
+    (line,) = [line for line in text.splitlines() if line.startswith("- Samples lie")]
+    assert f"{samples:.1f} times" in line and "reconstructions 5.1 times" in line and "2400 pictures" in line
+    assert ("Pictures drawn anew are worse" in line) == worse
+
+
 def test_classes_and_levels_ask_for_reports_of_their_own(class_pack, tmp_path):
     row = {"family": "LW", "from": 1, "to": 2, "latent_success": 1.0, "confirmed": 0.25, "confirmed_low": 0.2}
     rows = [{**row, "confirmed_high": 0.3, "alpha": 0.5, "n": 40}, {**row, "family": "LT", "confirmed": 0.0}]

@@ -37,6 +37,8 @@ def test_answers_are_those_of_the_app(tiny_pack, tmp_path):
             assert line["before"] == pytest.approx(api.render(tiny_pack, person, {}).attributes[line["attribute"]], abs=1e-3)
     sheet = np.asarray(Image.open(tmp_path / "photos.png"))
     assert sheet.shape[0] >= len(photos) * 240
+    report = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert all(f"- {photo.shows}: {photo.licence}; {photo.source}\n" in report for photo in photos.values())
 
 
 @pytest.mark.parametrize("edits", ["Smiling", "Smiling=much", "Smiling=nan", "Hat=1", ""])

@@ -249,6 +249,7 @@ def test_the_command_measures_every_case_and_shows_them(class_pack, tmp_path, mo
     assert {"table.csv", "ablations.csv", "ratios.csv", "report.md", "result.json", "methods.png", "transforms.png"} <= names
     header = (tmp_path / "report" / "table.csv").read_text("utf-8").splitlines()[0].split(",")
     assert {"perceptual_mean_low", "perceptual_mean_high", "box_iou_low"} <= set(header)
+    assert "is that of the pack's\nown network" in (tmp_path / "report" / "report.md").read_text("utf-8")
 
 
 def test_by_steps_a_population_counts_as_one(class_pack, tmp_path, monkeypatch):

@@ -4,7 +4,7 @@ import pytest
 
 from engines.core.errors import OptionError
 from engines.evaluation.judges import samples
-from engines.evaluation.ways import METHODS_REVISION, chosen_ways, inverted, revised, revision_of, ways_of
+from engines.evaluation.ways import chosen_ways, inverted, ways_of
 
 
 def test_every_method_has_the_variants_that_change_it(tiny_pack):
@@ -25,9 +25,3 @@ def test_a_variant_reaches_the_method(tiny_pack, monkeypatch):
         assert inverted(tiny_pack, crop, f"adam:{space}", steps=1, seed=0).settings["space"] == space
     for loss in ("none", "gan"):
         assert inverted(tiny_pack, crop, f"clone:{loss}", steps=1, seed=0).settings["global_loss"] == loss
-
-
-def test_runs_of_a_method_that_has_changed_alone_are_named_anew():
-    assert revised("0000-0-adam", "adam") == "0000-0-adam"
-    assert revised("0000-0-basin-cma", "basin-cma") == f"0000-0-basin-cma-r{revision_of('basin-cma')}"
-    assert revision_of("basin-cma:w+") == revision_of("basin-cma") > revision_of("adam:w+") == METHODS_REVISION

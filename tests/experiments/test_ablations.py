@@ -54,6 +54,7 @@ def test_the_settings_are_the_papers_and_the_projects():
     printed, own = (base_recipe(setting, steps=None, dim=64) for setting in ("printed", "own"))
     assert (printed.options.learning_rate, printed.options.components, printed.options.map_components) == (1e-3, 0, 0)
     assert (printed.start, printed.options.rank, printed.options.own_units) == ("none", 64, False)
+    assert (printed.options.steps, printed.options.batch) == (200, 384), "those of the published report"
     assert own.options == LwOptions()
     assert base_recipe("own", steps=7, dim=8).options.steps == 7 and base_recipe("own", steps=7, dim=8).options.rank == 8
 

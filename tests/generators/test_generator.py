@@ -79,12 +79,6 @@ def test_broadcast_repeats_rows(generator):
     assert all(torch.equal(w_plus[:, row], w) for row in range(6))
 
 
-def test_average_moves_by_the_decay(generator):
-    before, w = generator.mapping.w_avg.clone(), normal(8, 5)
-    generator.mapping.track_average(w, decay=0.9)
-    torch.testing.assert_close(generator.mapping.w_avg, 0.9 * before + 0.1 * w.mean(0))
-
-
 def test_noise_matters_only_through_its_strength(generator):
     w_plus = normal(1, 6, 5)
     none, const = (generator.synthesis(w_plus, noise_mode=mode) for mode in ("none", "const"))

@@ -59,6 +59,20 @@ def gif_with_frame(width: int, height: int) -> bytes:
     return screen + b"\x2c" + struct.pack("<HHHHB", 0, 0, width, height, 0) + b"\x02\x02\x44\x01\x00\x3b"
 
 
+def gif_with_comment(blocks: int) -> bytes:
+    """A GIF whose comment is cut into blocks of one byte; Pillow copies all of it for each."""
+    data = encoded(Image.new("L", (4, 4)), "GIF")
+    start = 13 + 3 * 2 ** ((data[10] & 7) + 1)
+    return data[:start] + b"\x21\xfe" + b"\x01c" * blocks + b"\0" + data[start:]
+
+
+def tags_of_one_value(tags: int, value_bytes: int) -> bytes:
+    """A TIFF file, or EXIF data, of nothing but a directory whose tags all have the same bytes as their value."""
+    start = 8 + 2 + 12 * tags + 4
+    entries = b"".join(struct.pack("<HHII", 1 + tag, 7, value_bytes, start) for tag in range(tags))
+    return b"II*\0" + struct.pack("<IH", 8, tags) + entries + struct.pack("<I", 0) + bytes(value_bytes)
+
+
 def tiff_with_tiles(side: int, tile: int) -> bytes:
     """A grey TIFF of side x side whose only tile, deflated, is tile x tile."""
     packed = zlib.compress(b"\0" * 1024)

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from engines.core.errors import Cancelled
 from engines.core.paths import repository_dir
+from engines.core.progress import CancelToken
 from engines.imaging.align import align_five_points
 from engines.imaging.faces import FaceDetector
 from engines.imaging.read import read_picture
@@ -121,6 +123,57 @@ def test_a_picture_that_stands_well_or_shows_no_face_is_left_alone(detector, ast
     assert detector.turned(astronaut, detector.detect(astronaut)) is None
     ramp = np.repeat(np.linspace(0, 255, 300).astype(np.uint8)[None, :, None], 200, axis=0).repeat(3, axis=2)
     assert detector.turned(ramp, []) is None
+
+
+class Token(CancelToken):
+    """One that is cancelled when it has been looked at so many times; the first look waits for `gate`."""
+
+    def __init__(self, looks: int, gate: threading.Event | None = None) -> None:
+        super().__init__()
+        self.looks, self.gate, self.looked_at = looks, gate, threading.Event()
+
+    def raise_if_cancelled(self) -> None:
+        self.looked_at.set()
+        if self.gate is not None:
+            self.gate.wait(5)
+            self.gate.set()
+        self.looks -= 1
+        if self.looks < 0:
+            self.cancel()
+        super().raise_if_cancelled()
+
+
+@pytest.mark.parametrize("looks", [0, 1, 5, 12])
+def test_a_search_can_be_cancelled_between_any_two_passes(detector, astronaut, looks):
+    empty = np.full((300, 400, 3), 90, np.uint8)
+    for search in (
+        lambda token: detector.detect(astronaut, cancel=token),
+        lambda token: detector.detect(empty, cancel=token),
+        lambda token: detector.turned(empty, [], cancel=token),
+    ):
+        with pytest.raises(Cancelled):
+            search(Token(looks))
+    token = Token(1000)
+    assert len(detector.detect(astronaut, cancel=token)) == 1
+    looked = token.looks
+    # Nothing of it is left with the network.
+    assert len(detector.detect(astronaut)) == 1
+    assert token.looks == looked < 1000 - 12
+
+
+def test_who_waits_for_another_search_can_cancel_too(detector, astronaut):
+    gate = threading.Event()
+    slow = Token(1000, gate)
+    thread = threading.Thread(target=lambda: detector.detect(astronaut, cancel=slow))
+    thread.start()
+    try:
+        assert slow.looked_at.wait(10)
+        with pytest.raises(Cancelled):
+            detector.detect(astronaut, cancel=Token(2))
+        assert not gate.is_set()
+    finally:
+        gate.set()
+        thread.join()
 
 
 def test_wrong_pictures_are_programming_errors(detector):

@@ -7,7 +7,7 @@ import json
 
 import numpy as np
 import pytest
-from safetensors.numpy import load, load_file, save_file
+from safetensors.numpy import load, load_file, save, save_file
 
 from engines.core.errors import InversionFileError
 from engines.inversion.result import Inversion
@@ -144,3 +144,57 @@ def test_codes_that_are_not_numbers_are_refused(tmp_path):
     save_file(arrays, path, metadata=metadata)
     with pytest.raises(InversionFileError, match="finite"):
         Inversion.load(path)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"losses": [[float("inf"), 0.5]]},
+        {"mse": 10**400},
+        {"mse": float("nan")},
+        {"mse": "much"},
+        {"mask": [0, 0, 10**400, 9]},
+        {"mask": [0, 0, float("inf"), 9]},
+        {"mask": [0, 0, 9]},
+        {"pack_id": 5},
+        {"method": None},
+        {"steps": "many"},
+        {"warnings": [1]},
+        {"settings": [5]},
+        {"alignment": 5},
+        {"alignment": {}},
+        {"alignment": {"matrix": [[float("nan"), 0, 5], [0, 1, 7]], "crop_px": 32, "picture_px": [640, 480]}},
+        {"alignment": {"matrix": [[1, 0, 5], [0, 1, 7]], "crop_px": float("inf"), "picture_px": [640, 480]}},
+        {"alignment": {"matrix": [[1, 0, 5], [0, 1, 7]], "crop_px": 10**9, "picture_px": [640, 480]}},
+        {"alignment": {"matrix": [[1, 0, 5], [0, 1, 7]], "crop_px": 32, "picture_px": 640}},
+        {"transform": {"scale": [1, 10**400], "shift": [0, 0], "brightness": 0}},
+        {"transform": {"scale": [], "shift": [0, 0], "brightness": 0}},
+    ],
+)
+def test_facts_that_no_method_writes_are_refused(changes):
+    with pytest.raises(InversionFileError, match=r"mine\.safetensors: damaged contents"):
+        Inversion.from_bytes(_with_facts(json.dumps({**_facts(), **changes})), "mine.safetensors")
+
+
+def test_facts_of_endless_brackets_are_refused():
+    with pytest.raises(InversionFileError, match="damaged contents"):
+        Inversion.from_bytes(_with_facts("[" * 100_000), "mine.safetensors")
+
+
+@pytest.mark.parametrize("dtype", ["BF16", "F8_E4M3"])
+def test_numbers_that_numpy_does_not_have_are_refused(dtype):
+    size = {"BF16": 2, "F8_E4M3": 1}[dtype]
+    header = json.dumps({"w_plus": {"dtype": dtype, "shape": [1], "data_offsets": [0, size]}}).encode()
+    with pytest.raises(InversionFileError, match="not a whole safetensors file"):
+        Inversion.from_bytes(len(header).to_bytes(8, "little") + header + bytes(size), "mine.safetensors")
+
+
+def _facts() -> dict:
+    data = _inversion().to_bytes()
+    return json.loads(json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]["inversion"])
+
+
+def _with_facts(text: str) -> bytes:
+    """The file of an inversion with other facts."""
+    good = {"format": "latent-wasserstein-editor/inversion", "version": "2"}
+    return save(load(_inversion().to_bytes()), metadata={**good, "inversion": text})

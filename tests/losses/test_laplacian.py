@@ -8,7 +8,7 @@ import torch
 from scipy.ndimage import convolve
 
 from engines.core.rng import torch_generator
-from engines.losses.laplacian import collapse, laplacian_pyramid, laplacian_pyramid_l1
+from engines.losses.laplacian import laplacian_pyramid, laplacian_pyramid_l1
 
 KERNEL = np.outer([1, 4, 6, 4, 1], [1, 4, 6, 4, 1]) / 256
 
@@ -23,21 +23,22 @@ def _normalised(image: np.ndarray, present: np.ndarray) -> np.ndarray:
     return convolve(image * present, KERNEL, mode="constant") / convolve(present, KERNEL, mode="constant")
 
 
+def _expanded(small: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Filled in again from the even pixels."""
+    even, large = np.zeros(shape), np.zeros(shape)
+    even[::2, ::2], large[::2, ::2] = 1, small
+    return _normalised(large, even)
+
+
 def _slow_l1(a: np.ndarray, b: np.ndarray, levels: int, weights: np.ndarray) -> float:
-    """One channel, with scipy: g_{l+1} is the filtered image's even pixels, expanding fills them in again."""
+    """One channel, with scipy: g_{l+1} is the filtered image's even pixels."""
     total = 0.0
     for level in range(levels):
         if level == levels - 1:
             difference = a - b
         else:
             coarse = [_normalised(x, np.ones_like(x))[::2, ::2] for x in (a, b)]
-            even = np.zeros(a.shape)
-            even[::2, ::2] = 1
-            filled = []
-            for small in coarse:
-                large = np.zeros(a.shape)
-                large[::2, ::2] = small
-                filled.append(_normalised(large, even))
+            filled = [_expanded(small, a.shape) for small in coarse]
             difference = (a - filled[0]) - (b - filled[1])
             a, b = coarse
         total += float((np.abs(difference) * weights).sum() / weights.sum())
@@ -76,9 +77,14 @@ def test_equal_pictures_have_distance_zero_and_the_distance_is_symmetric():
 
 @pytest.mark.parametrize("size", [(32, 32), (13, 8), (3, 1)])
 def test_the_pyramid_gives_back_its_picture(size):
+    """Each level is what its picture has beyond the next one, expanded: g_l = L_l + expand(g_{l+1})."""
     a, _ = _pair(*size)
     pyramid = laplacian_pyramid(a, 5)
-    assert torch.allclose(collapse(pyramid), a, atol=1e-12)
+    for i, j in np.ndindex(a.shape[:2]):
+        whole = pyramid[-1][i, j].numpy()
+        for level in reversed(pyramid[:-1]):
+            whole = level[i, j].numpy() + _expanded(whole, tuple(level.shape[2:]))
+        assert np.allclose(whole, a[i, j].numpy(), atol=1e-12)
     assert all(level.shape[2] == -(-pyramid[i].shape[2] // 2) for i, level in enumerate(pyramid[1:]))
 
 

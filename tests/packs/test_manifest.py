@@ -187,6 +187,10 @@ def test_damaged_manifests_are_named(small):
     (small / "manifest.json").write_text('{"format": 1,')
     with pytest.raises(PackFieldError, match=r"manifest.json is not JSON"):
         read_manifest(small)
+    for text in ("[" * 100_000, '{"format": ' + "1" * 5000 + "}", '{"format": ' + "1" * 400 + "}"):
+        (small / "manifest.json").write_text(text)
+        with pytest.raises(PackFieldError, match=r"manifest.json is not JSON"):
+            read_manifest(small)
     (small / "manifest.json").write_text("[]")
     with pytest.raises(PackFieldError, match=r"the manifest must be an object"):
         read_manifest(small)
@@ -219,8 +223,7 @@ def test_listing_tells_of_a_broken_pack(small):
 def test_complete_packs_are_listed(tiny_packs_dir):
     (manifest,) = list_manifests(tiny_packs_dir)
     assert manifest.missing_kinds == ()
-    # No command makes the training sample yet; whoever has one may add it. Edit families beside LW are extras, and what only
-    # packs of objects have.
+    # Edit families beside LW, training pictures, and what only packs of objects have, are extras.
     extras = (
         "training_sample",
         "class_predictor",

@@ -14,6 +14,7 @@ from engines.core.cache import BoundedCache
 from engines.core.errors import InversionFileError, NoFaceError, OptionError
 from engines.core.paths import repository_dir
 from engines.imaging.align import align_five_points, align_whole
+from engines.inversion.options import InversionOptions
 from engines.inversion.requirements import METHOD_COMPONENTS
 from engines.packs.load import Pack
 from engines.tuning.methods import METHODS
@@ -103,6 +104,10 @@ def test_options_are_checked_before_any_work(tiny_pack, photo):
         ({"steps": 0}, "steps=0: the budget must be above 0"),
         ({"evaluations": 0}, "evaluations=0: the budget must be above 0"),
         ({"seconds": 0}, "seconds=0: the budget must be above 0"),
+        ({"seconds": 10**400}, "the budget must be above 0, and finite"),
+        ({"seconds": 10**5000}, "seconds=a number too long to show: the budget"),
+        ({"seed": -1}, "seed='-1': a whole number from 0 on is needed"),
+        ({"seed": 0.5}, "seed='0.5': a whole number from 0 on is needed"),
         ({"space": "x"}, "space='x': use one of z, w, w+"),
         ({"transform": "all"}, "transform='all': use one of none, spatial, colour, both"),
         ({"outside_weight": 1.5}, "outside_weight=1.5: use 0 to 1"),
@@ -232,3 +237,36 @@ def test_finish_needs_an_iterator_that_is_not_used_up(tiny_pack, photo):
     api.finish(progress)
     with pytest.raises(ValueError, match="fresh"):
         api.finish(progress)
+
+
+@pytest.mark.parametrize("mask", [(1, 2, 3), 7, ("a", 0, 1, 1), (0, 0, float("inf"), 9), (0, 0, 10**400, 9)])
+def test_a_mask_is_four_finite_numbers(mask):
+    with pytest.raises(OptionError, match="four finite numbers"):
+        InversionOptions(mask=mask)
+
+
+@pytest.mark.parametrize("alpha", ["x", None, True, float("nan"), 10**400, [1.0]])
+def test_a_strength_is_a_number_in_its_range(tiny_pack, alpha):
+    with pytest.raises(OptionError, match=r"Smiling=.*the strength must"):
+        api.check_edits(tiny_pack, {"Smiling": alpha})
+
+
+@pytest.mark.parametrize("layers", [(3,), (2, 1), ("a", "b"), 4, (0, 99)])
+def test_layers_are_two_numbers_in_order(tiny_pack, layers):
+    with pytest.raises(OptionError, match=r"layers=.*give \(first, end\)"):
+        api.check_edits(tiny_pack, {"Smiling": 1.0}, layers=layers)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ((0, float("nan")), "truncation=nan"),
+        ((0, float("inf")), "truncation=inf"),
+        ((0, "x"), "truncation=x"),
+        ((-1, 0.7), "seed=-1: a whole number from 0 on"),
+        ((0.5, 0.7), "seed=0.5: a whole number from 0 on"),
+    ],
+)
+def test_a_sample_has_a_seed_and_a_truncation(tiny_pack, values, message):
+    with pytest.raises(OptionError, match=message):
+        api.surprise(tiny_pack, *values)

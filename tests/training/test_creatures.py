@@ -66,6 +66,15 @@ def test_every_training_writes_its_component(trained):
     assert {"class_accuracy", "class_accuracy_creatures-ood", "box_iou", "box_iou_creatures-ood"} <= set(figures)
 
 
+def test_every_training_leaves_sample_pictures(trained, home):
+    runs = home / "data" / "runs" / "creatures"
+    found = {
+        what: {path.stem for path in (runs / what).glob("*.png")} for what in ("predictors", "encoder", "classifier", "lw")
+    }
+    assert found["predictors"] == {"attributes", "perceptual", "classes", "boxes"}
+    assert found["encoder"] == {"reconstructions"} and found["classifier"] == {"attributes"} and found["lw"] == {"Large"}
+
+
 def test_statistics_of_objects_are_measured_once_there_is_a_generator(trained):
     manifest = open_pack("creatures").manifest
     found = manifest.object_statistics

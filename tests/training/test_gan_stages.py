@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import re
 
 import numpy as np
 import pytest
 import torch
 from geomloss import SamplesLoss
+from safetensors.torch import save_file
 
+from engines.core.errors import OptionError
 from engines.core.rng import torch_generator
 from engines.encoders.w_plus import EncoderConfig, WPlusEncoder
 from engines.generators.labels import one_hot
 from engines.generators.stylegan2 import Discriminator, Generator, StyleGAN2Config
 from engines.predictors.perceptual import PerceptualNetwork
+from engines.training import gan
 from engines.training.adversarial import _moved, _previous_of_class, train_adversarial
 from engines.training.autoencoding import Autoencoder, held_out_mse, train_autoencoder
 from engines.training.common import freeze
@@ -22,6 +26,7 @@ from engines.training.mapping_fit import fit_mapping
 from engines.training.runs import Run
 from engines.training.schedule import Schedule
 from engines.training.statistics import class_statistics
+from tests.command_run import run_command
 
 _CHANNELS = {4: 16, 8: 16, 16: 12, 32: 8}
 _CONFIG = StyleGAN2Config(resolution=32, z_dim=8, w_dim=8, mapping_layers=2, channels=_CHANNELS, linear_w=True)
@@ -209,3 +214,38 @@ def test_moved_codes_follow_the_difference_of_two_others_of_their_class():
         torch.testing.assert_close(changes[place], amount * way)
     alone = one_hot(torch.arange(6), 6)
     assert torch.equal(_moved(codes, alone, torch.Generator().manual_seed(4)), codes), "nothing of their class to move by"
+
+
+def _start(init: object) -> gan._Start:
+    sizes = EncoderConfig(resolution=32, layers=8, dim=8, channels=_CHANNELS, hidden=16)
+    row = argparse.Namespace(generator=_CONFIG, encoder=sizes, discriminator=_CONFIG)
+    return gan._Start.of(argparse.Namespace(seed=3, init=str(init), from_pack=False, mapping_share=0.1), row)
+
+
+def _weights(model: Autoencoder) -> dict[str, torch.Tensor]:
+    parts = {"generator": model.generator, "encoder": model.encoder}
+    return {f"{name}.{key}": tensor for name, part in parts.items() for key, tensor in part.state_dict().items()}
+
+
+def test_a_training_starts_from_the_weights_of_a_file(tmp_path):
+    given = _weights(_model())
+    save_file({name: tensor.contiguous() for name, tensor in given.items()}, tmp_path / "start.safetensors")
+    start = _start(tmp_path / "start.safetensors")
+    assert start.source.startswith("start.safetensors (sha256 ")
+    found = _weights(start.model)
+    assert all(torch.equal(found[name], tensor) for name, tensor in given.items())
+
+
+@pytest.mark.parametrize("data", [None, b"", b"no safetensors", {"generator.x": 1}, {}])
+def test_a_file_that_is_no_start_is_refused_before_anything_is_made(tmp_path, monkeypatch, data):
+    path = tmp_path / "start.safetensors"
+    if isinstance(data, dict):
+        save_file({name: torch.zeros(size) for name, size in data.items()}, path)
+    elif data is not None:
+        path.write_bytes(data)
+    with pytest.raises(OptionError, match=re.escape(f"--init {path}")):
+        _start(path)
+    monkeypatch.setattr(gan, "_perceptual", lambda pack_id: None)
+    monkeypatch.setattr(gan, "open_run", None)
+    with pytest.raises(OptionError, match=re.escape(f"--init {path}")):
+        run_command(gan, "--init", str(path), pack="multimnist")

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from engines.core.errors import OptionError
 from engines.core.rng import numpy_generator
+from engines.data.registry import DATA_SETS
+from engines.training import interfacegan
 from engines.training.interfacegan import InterFaceGanFit, hyperplane_normal, projected_out
+from engines.training.pack_definitions import DEFINITIONS
+from tests.command_run import run_command
+from tests.tiny_pack import TINY_ATTRIBUTES
 from tests.training.planted import material
 
 pytest.importorskip("sklearn", reason="pip install -r requirements-train.txt")
@@ -60,3 +67,11 @@ def test_unknown_conditions_and_constant_attributes_are_named(tiny_pack):
     fit = InterFaceGanFit(found, 0, cost=0.1, codes=200)
     with pytest.raises(OptionError, match="Every picture has Smiling"):
         fit.fit(fit.start(), "Smiling", None, lambda step, loss: None)
+
+
+def test_unknown_conditions_are_refused_before_anything_is_rendered(tiny_pack, monkeypatch):
+    monkeypatch.setitem(DATA_SETS, "tiny", replace(DATA_SETS["faces"], name="tiny", attributes=TINY_ATTRIBUTES))
+    monkeypatch.setitem(DEFINITIONS, "tiny", replace(DEFINITIONS["faces"], id="tiny", data="tiny"))
+    monkeypatch.setattr(interfacegan, "run_family", None)
+    with pytest.raises(OptionError, match="--condition Hat: known are Eyeglasses, Smiling, Male, Beard"):
+        run_command(interfacegan, "--condition", "Male,Hat")

@@ -94,6 +94,7 @@ def test_a_family_is_fitted_calibrated_logged_and_resumed(tiny_pack, tmp_path):
     assert set(figures) == {f"{a}/{d}" for a in ("Smiling", "Male") for d in ("add", "remove")}
     assert family.attributes == ("Smiling", "Male")
     assert figures["Smiling/add"]["steps"] == 30
+    assert figures["Smiling/add"]["loss_last"] < figures["Smiling/add"]["loss_first"], "both stand in the log"
     assert float(family.scale[0, 1]) == figures["Smiling/remove"]["scale"]
     again, _ = fit(tmp_path / "one", resume=True)
     other, _ = fit(tmp_path / "two")

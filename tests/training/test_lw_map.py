@@ -13,7 +13,7 @@ from torch import nn
 from engines.core.rng import numpy_generator
 from engines.editing.edit_maps import EditMaps
 from engines.editing.mlp_maps import MlpMaps
-from engines.training.lw_map import Cloud, LwOptions, TransportSpace, fit_map
+from engines.training.lw_map import Cloud, LwOptions, TransportSpace, _Batches, fit_map
 from engines.training.sample_weights import relevance, sample_weights
 from engines.training.statistics import latent_statistics
 
@@ -152,6 +152,52 @@ def test_the_loss_is_equations_four_and_five_by_exact_transport(preservation):
     keep = matched(_Planted()(x + shift), _Planted()(x), weights)
     assert keep > 0.05, "the second loss has something to say"
     assert fitted.initial_loss == pytest.approx(edit + preservation * keep, rel=0.05)
+
+
+@pytest.mark.parametrize("map_components", [0, 4])
+@pytest.mark.parametrize("rank", [1, 4])
+def test_a_map_is_judged_as_it_is_stored(map_components, rank):
+    """Its least held-out loss is that of the held-out codes moved by what is stored: the loss of no change, from there.
+
+    The target is spread otherwise along every axis, so that a matrix cut to rank 1 is a worse map than the fitted one.
+    """
+    draw, spread = numpy_generator(7), np.array([3.0, 0.2, 2.0, 0.3])
+    x, y = (torch.from_numpy((draw.standard_normal((300, 1, 4)) * scale).astype(np.float32)) for scale in (1.0, spread))
+    sides = tuple(Cloud(side, np.full(300, 1 / 300)) for side in (x, y))
+    statistics = latent_statistics(torch.zeros(4), torch.cat([x, y]), rank=4)
+    mean, factors = statistics["w_plus_mean"], statistics["w_plus_factors"]
+    options = LwOptions(steps=80, batch=0, learning_rate=0.05, rank=rank, map_components=map_components, components=0, blur=0.1)
+    options = replace(options, preservation=0.0, calm=0.0, input_noise=0.0)
+
+    def fit(source: Cloud, options: LwOptions):
+        return fit_map(
+            source,
+            sides[1],
+            (source, sides[1]),
+            shift=torch.zeros(1, 4),
+            space=TransportSpace(mean, factors, components=0, whitening=0.0),
+            factors=factors,
+            classifier=lambda codes: codes[:, 0],
+            relevance=np.zeros(4),
+            options=options,
+            seed=0,
+        )
+
+    fitted = fit(sides[0], options)
+    assert fitted.best_loss < fitted.initial_loss
+    moved = x + _changes(fitted.parameters, x, mean)
+    again = fit(replace(sides[0], codes=moved), replace(options, steps=0))
+    assert fitted.best_loss == pytest.approx(again.initial_loss, rel=1e-3)
+
+
+@pytest.mark.parametrize(("batch", "expected"), [(0, 70), (40, 40), (1000, 70)])
+def test_a_step_takes_at_most_the_smaller_side(batch, expected):
+    """Of 90 and 100 codes 70 and 100 have mass; 0 asks for as many as there are."""
+    weights = np.r_[np.zeros(20), np.full(70, 1 / 70)]
+    sides = Cloud(torch.randn(90, 1, 2), weights), Cloud(torch.randn(100, 1, 2), np.full(100, 1 / 100))
+    drawn = _Batches(*sides, batch, 0).at(0)
+    assert [len(side.codes) for side in drawn] == [expected, expected]
+    assert [side.weights.sum() for side in drawn] == pytest.approx([1, 1])
 
 
 def test_staying_costs_the_squared_change_in_units_of_the_codes_variance():

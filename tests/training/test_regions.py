@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from engines.core.paths import DATA_DIR_VARIABLE, PACKS_VARIABLE
 from engines.data.registry import DATA_SETS
@@ -57,6 +59,8 @@ def test_the_command_writes_what_counterfactuals_show(tiny_pack, tmp_path, monke
     result = run_command(regions, "--pictures", "3")
     manifest = read_manifest(tmp_path / "tiny")
     assert manifest.edit_regions.pictures == 3
+    sheet = np.asarray(Image.open(Path(result["run"]) / "regions.png"))
+    assert sheet.shape == (SIDE, len(TINY_ATTRIBUTES) * (SIDE + 2) - 2, 3)
     assert dataclasses.replace(manifest, edit_regions=None) == before
     for k, name in enumerate(TINY_ATTRIBUTES):
         rows = manifest.edit_regions.grids[name]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 
 import pytest
 import torch
 
 from engines.core.errors import RunError
-from engines.training.runs import Run
+from engines.training.runs import Run, run_folder
 
 
 def test_a_checkpoint_comes_back_with_its_time(tmp_path):
@@ -63,3 +64,47 @@ def test_parts_go_on_where_they_were_and_a_finished_run_frees_its_folder(tmp_pat
     assert again.part("maps").load_checkpoint() == {"step": 3}
     again.finish()
     assert Run.open(tmp_path, {"seed": 2}, resume=False).part("maps").load_checkpoint() is None
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("config.json", b"{"),
+        ("config.json", b"[1]"),
+        ("config.json", b"\xff"),
+        ("config.json", None),
+        ("checkpoint.pt", b"no archive"),
+        ("checkpoint.pt", b""),
+    ],
+)
+def test_a_damaged_file_of_a_run_is_named(tmp_path, name, data):
+    Run.open(tmp_path, {"seed": 1}, resume=False).save_checkpoint({"step": 1})
+    path = tmp_path / name
+    path.unlink()
+    if data is not None:
+        path.write_bytes(data)
+    before = {each.name: each.read_bytes() for each in tmp_path.iterdir()}
+    with pytest.raises(RunError, match=re.escape(f"{path} cannot be read")):
+        Run.open(tmp_path, {"seed": 1}, resume=True)
+    assert {each.name: each.read_bytes() for each in tmp_path.iterdir()} == before
+
+
+def test_a_checkpoint_cut_short_is_named(tmp_path):
+    Run.open(tmp_path, {"seed": 1}, resume=False).save_checkpoint({"weights": torch.zeros(1000)})
+    path = tmp_path / "checkpoint.pt"
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(RunError, match=re.escape(f"{path} cannot be read")):
+        Run.open(tmp_path, {"seed": 1}, resume=True)
+
+
+def test_a_file_of_another_kind_is_no_checkpoint(tmp_path):
+    Run.open(tmp_path, {"seed": 1}, resume=False)
+    torch.save({"generator": torch.zeros(2)}, tmp_path / "checkpoint.pt")
+    with pytest.raises(RunError, match="it is no checkpoint of a run"):
+        Run.open(tmp_path, {"seed": 1}, resume=True)
+
+
+@pytest.mark.parametrize("pack", ["../../x", "a/b", "..", ""])
+def test_a_run_lies_in_the_data_folder(pack):
+    with pytest.raises(RunError, match="one name, without folders"):
+        run_folder(pack, "lw")

@@ -32,3 +32,14 @@ def test_learning_rate_is_linear_then_flat_then_half_a_cosine():
     middle = learning_rate(1.0, 0.7, hold=0.4, floor=0.0)
     assert middle == pytest.approx(0.5 * (1 + math.cos(math.pi / 2)))
     assert learning_rate(1.0, 1.0, floor=0.02) == pytest.approx(0.02)
+
+
+@pytest.mark.parametrize("minutes", [0, -1, float("nan"), float("inf"), 1e9])
+def test_minutes_end(minutes):
+    with pytest.raises(OptionError, match="--minutes"):
+        Schedule(minutes=minutes)
+
+
+def test_no_steps_are_no_budget():
+    with pytest.raises(OptionError, match="--steps 0"):
+        Schedule(steps=0)

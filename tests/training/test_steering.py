@@ -11,8 +11,10 @@ from torch import Tensor, nn
 from engines.core.rng import torch_generator
 from engines.editing.steering import MOVES, Steering
 from engines.predictors.perceptual import PerceptualNetwork
+from engines.training import steering as steering_training
+from engines.training.runs import Run
 from engines.training.schedule import Schedule
-from engines.training.steering import calibrate_by_boxes, fit_steering, measured_moves, remaining_error
+from engines.training.steering import calibrate_by_boxes, fit_steering, measured_moves, moves_sheet, remaining_error
 
 _LAYERS, _DIM, _SIDE = 2, 6, 32
 _FACTOR = 0.5
@@ -125,3 +127,43 @@ def test_boxes_calibrate_what_was_learned_too_short():
 def test_ranges_that_mean_nothing_are_refused(most: tuple[float, float]):
     with pytest.raises(ValueError, match="shifts up to"):
         Steering(_LAYERS, _DIM, shift_most=most[0], zoom_most=most[1])
+
+
+class _Stopped(Exception):
+    pass
+
+
+def test_an_interrupted_training_goes_on_to_the_same_directions(perceptual: nn.Module, tmp_path, monkeypatch):
+    monkeypatch.setattr(steering_training, "_CHECKPOINT_STEPS", 4)
+
+    def directions(folder, stop_at: int | None = None, *, resume: bool = False) -> Tensor:
+        steering = Steering(_LAYERS, _DIM, shift_most=0.15, zoom_most=1.4)
+
+        def report(step: int, loss: float) -> None:
+            if step == stop_at:
+                raise _Stopped
+
+        fit_steering(
+            steering,
+            _Blob(),
+            perceptual,
+            _codes,
+            schedule=Schedule(9, None),
+            clock=lambda: 0.0,
+            report=report,
+            seed=0,
+            training=Run.open(folder, {}, resume=resume),
+        )
+        return steering.directions
+
+    whole = directions(tmp_path / "whole")
+    with pytest.raises(_Stopped):
+        directions(tmp_path / "halves", stop_at=6)
+    assert torch.equal(directions(tmp_path / "halves", resume=True), whole)
+
+
+def test_the_sample_picture_shows_every_move_both_ways(fitted: Steering):
+    sheet = moves_sheet(fitted, _Blob(), _codes(5, 8))
+    assert sheet.shape == (7 * (_SIDE + 2) - 2, 5 * (_SIDE + 2) - 2, 3)
+    first, right = sheet[:_SIDE], sheet[_SIDE + 2 : 2 * _SIDE + 2]
+    assert not (first == right).all()

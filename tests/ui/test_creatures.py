@@ -124,12 +124,12 @@ def test_what_the_page_would_never_send_is_refused(editor: Editor, asked: Any, s
 
 def test_the_endpoint_edits_the_object(editor: Editor, upload: str):
     words = (editor, upload, "tiny", "encoder", {"Male": 1.0}, True, 0)
-    plain, _ = edit(*words)
-    morphed, told = edit(*words, {"object": {"class": "bell", "zoom": 1.1}})
+    *_, (plain, _) = edit(*words)
+    *_, (morphed, told) = edit(*words, {"object": {"class": "bell", "zoom": 1.1}})
     assert told["object"] == {"class": "bell", "class_alpha": 1.0, "zoom": 1.1}
     assert set(told["classes_after"]) == set(TINY_CLASSES) and not np.array_equal(plain, morphed)
     with pytest.raises(api.OptionError, match="zoom=7"):
-        edit(*words, {"object": {"zoom": 7}})
+        list(edit(*words, {"object": {"zoom": 7}}))
 
 
 @pytest.mark.parametrize("method", ["fine-tune", "clone"])

@@ -12,7 +12,7 @@ import pytest
 
 from editor_app import texts, view
 from editor_app.editor import Editor
-from editor_app.handlers.jobs import cancel_job, job_revision, run_job
+from editor_app.handlers.jobs import cancel_job, run_job, running_job
 from editor_app.handlers.live import live
 from editor_app.handlers.orders import Order
 from engines import api
@@ -235,8 +235,8 @@ def test_a_newer_order_silences_the_older(editor: Editor, upload):
 def test_cancelling_before_there_is_a_result_leaves_things_as_they_were(editor: Editor, upload):
     path = upload("me.png", pictures.png(pictures.face()))
     job = run_job(editor, "tab", {"revision": 1, "kind": "open", "method": "encoder", "source": path})
-    next(job)
-    cancel_job(editor, "tab")
+    next(message for message in job if "picture" in message)
+    cancel_job(editor, "tab", {"revision": 1})
     rest = list(job)
     assert notices(rest)[-1] == texts.CANCELLED
     assert rest[-1]["phase"] == "choose"
@@ -266,7 +266,7 @@ def begun(editor: Editor, upload, revision: int = 2) -> Iterator[dict[str, Any]]
 def test_cancelling_the_opening_of_another_picture_leaves_the_one_before(editor: Editor, upload, edited: dict[str, Any]):
     before = state(editor)
     job = begun(editor, upload)
-    cancel_job(editor, "tab")
+    cancel_job(editor, "tab", {"revision": running_job(editor, "tab")})
     last = list(job)[-1]
     assert (last["phase"], last["result"], last["picture"]) == ("ready", edited["result"], edited["picture"])
     assert state(editor) == before
@@ -285,7 +285,7 @@ def test_cancelling_another_face_leaves_the_one_before(editor: Editor, upload):
     first = order(editor, 1, "open", source=upload("us.png", pictures.png(pictures.several_faces())))[-1]
     job = run_job(editor, "tab", {"revision": 2, "kind": "invert", "method": "encoder", "region": 1})
     assert next(job)["picture"]["region"] == 1
-    cancel_job(editor, "tab")
+    cancel_job(editor, "tab", {"revision": running_job(editor, "tab")})
     last = list(job)[-1]
     assert (last["picture"]["region"], last["result"]) == (0, first["result"])
 
@@ -293,7 +293,7 @@ def test_cancelling_another_face_leaves_the_one_before(editor: Editor, upload):
 def test_cancelling_the_first_picture_beside_someone_made_up_takes_it_away(editor: Editor, upload):
     made_up = order(editor, 1, "surprise", seed=3)[-1]
     job = begun(editor, upload)
-    cancel_job(editor, "tab")
+    cancel_job(editor, "tab", {"revision": running_job(editor, "tab")})
     last = list(job)[-1]
     assert (last["phase"], last["result"]) == ("ready", made_up["result"])
     assert last["picture"] is None
@@ -313,7 +313,7 @@ def test_another_face_may_be_chosen_while_the_first_is_inverted(editor: Editor, 
     job = run_job(editor, "tab", {"revision": 3, "kind": "invert", "method": "encoder", "region": 1})
     shown = next(job)["picture"]
     assert (len(shown["faces"]), shown["region"], shown["opening"]) == (2, 1, 2)
-    cancel_job(editor, "tab")
+    cancel_job(editor, "tab", {"revision": running_job(editor, "tab")})
     assert list(job)[-1]["picture"] == edited["picture"]
     begun(editor, upload, 4)
     last = order(editor, 5, "invert", region=1)[-1]
@@ -341,7 +341,7 @@ def test_cancelling_a_refinement_keeps_the_best_so_far(editor: Editor, upload):
     for message in job:
         last = message
         if message.get("preview"):
-            cancel_job(editor, "tab")
+            cancel_job(editor, "tab", {"revision": running_job(editor, "tab")})
     assert last["phase"] == "ready"
     assert {"kind": "warning", "text": texts.STOPPED_EARLY} in last["notices"]
 
@@ -355,11 +355,64 @@ def test_a_waiting_job_tells_its_place(editor: Editor, upload):
     assert list(job)[-1]["phase"] == "ready"
 
 
-def test_the_page_can_ask_whether_its_job_is_known(editor: Editor):
-    order(editor, 3, "surprise", seed=1)
-    assert job_revision(editor, "tab") == 3
-    assert job_revision(editor, "another") == 0
-    assert job_revision(editor, None) == 0
+def test_the_page_can_ask_whether_its_job_still_runs(editor: Editor):
+    job = run_job(editor, "tab", {"revision": 3, "kind": "surprise", "seed": 1})
+    next(job)
+    assert running_job(editor, "tab") == 3
+    assert running_job(editor, "another") == 0
+    assert running_job(editor, None) == 0
+    list(job)
+    assert running_job(editor, "tab") == 0
+
+
+def test_a_job_whose_page_has_gone_runs_no_more(editor: Editor):
+    job = run_job(editor, "tab", {"revision": 3, "kind": "surprise", "seed": 1})
+    next(job)
+    job.close()
+    assert running_job(editor, "tab") == 0
+
+
+def test_a_job_that_cannot_even_tell_how_things_stand_fails(editor: Editor, monkeypatch: pytest.MonkeyPatch):
+    """Otherwise the page would say "Working" for ever."""
+
+    def broken(*_: object) -> None:
+        raise api.OptionError("LWE_TUNED_BYTES=500MB: give the store's size in bytes.")
+
+    order(editor, 1, "surprise", seed=1)
+    monkeypatch.setattr(view, "result_json", broken)
+    last = order(editor, 2, "surprise", seed=2)[-1]
+    assert (last["phase"], last["revision"], last["picture"]) == ("failed", 2, None)
+    assert "500MB" in last["notices"][0]["text"]
+    assert running_job(editor, "tab") == 0
+    monkeypatch.undo()
+    assert order(editor, 3, "surprise", seed=3)[-1]["phase"] == "ready"
+
+
+def test_two_pictures_at_a_time_are_opened_and_a_waiting_one_can_be_cancelled(editor: Editor, upload):
+    path = upload("me.png", pictures.png(pictures.face()))
+    with editor.openings.join(), editor.openings.join():
+        job = run_job(editor, "tab", {"revision": 1, "kind": "open", "method": "encoder", "source": path})
+        assert next(job)["text"] == texts.waiting_text(1)
+        cancel_job(editor, "tab", {"revision": 1})
+        assert notices(list(job)) == [texts.CANCELLED]
+    assert order(editor, 2, "open", source=path)[-1]["phase"] == "ready"
+
+
+def test_a_cancelled_opening_opens_nothing(editor: Editor, upload, monkeypatch: pytest.MonkeyPatch):
+    path = upload("me.png", pictures.png(pictures.face()))
+    job = run_job(editor, "tab", {"revision": 1, "kind": "open", "method": "encoder", "source": path})
+    next(job)
+    cancel_job(editor, "tab", {"revision": 1})
+    monkeypatch.setattr(api, "find_faces", lambda *_, **__: pytest.fail("faces are looked for"))
+    last = list(job)[-1]
+    assert (last["phase"], last["picture"]) == ("failed", None)
+    assert notices([last]) == [texts.CANCELLED]
+
+
+def test_a_name_of_half_a_character_can_be_told(editor: Editor, upload):
+    messages = order(editor, 1, "open", source=upload("me.png", pictures.png(pictures.face())), name="a\ud800b\n.png")
+    assert messages[-1]["picture"]["name"] == "a?b?.png"
+    assert "?" in texts.error_text(api.OptionError("\ud800"))
 
 
 def test_two_tabs_do_not_meet(editor: Editor, upload):

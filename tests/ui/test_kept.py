@@ -91,3 +91,8 @@ def test_a_stranger_forgets_nothing(editor: Editor, clone, tab: object):
 def test_a_made_up_person_has_nothing_to_forget(editor: Editor):
     list(run_job(editor, "tab", {"revision": 1, "kind": "surprise", "seed": 1}))
     assert forget(editor, "tab") == {"error": texts.NO_PICTURE}
+
+
+def test_a_store_that_cannot_be_looked_at_is_a_sentence(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("LWE_TUNED_BYTES", "500MB")
+    assert "LWE_TUNED_BYTES=500MB" in stored()["error"]

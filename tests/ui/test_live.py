@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -179,9 +181,51 @@ def test_edits_that_no_slider_makes_are_refused_with_a_sentence(editor: Editor, 
     assert "src" not in answer
 
 
+@pytest.mark.parametrize("call", [live, before, download])
 @pytest.mark.parametrize("arguments", [None, [], ["tab"], ["tab", 3], "tab", {"a": 1}])
-def test_arguments_of_another_shape_are_refused(editor: Editor, arguments: object):
-    assert live(editor, arguments) == {"error": texts.BAD_REQUEST}
+def test_arguments_of_another_shape_are_refused(editor: Editor, call, arguments: object):
+    assert call(editor, arguments) == {"error": texts.BAD_REQUEST}
+
+
+@pytest.mark.parametrize("call", [live, before, download])
+@pytest.mark.parametrize("changed", [{"zoom": 10**400}, {"shift": [10**400, 0]}, {"truncation": float("nan")}])
+def test_numbers_that_no_float_holds_are_refused_with_a_sentence(editor: Editor, person: dict[str, Any], call, changed):
+    assert "ordinary size" in call(editor, ["tab", {**ask(person), "object": changed}])["error"]
+
+
+def test_a_fault_of_the_program_is_a_sentence_too(editor: Editor, person: dict[str, Any], monkeypatch: pytest.MonkeyPatch):
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError
+
+    for name in ("framed_crop", "render"):
+        monkeypatch.setattr(api, name, broken)
+    for call in (live, before, download):
+        assert call(editor, ["tab", ask(person)]) == {"error": texts.FAULT}
+
+
+def test_a_tab_that_made_room_for_others_is_told_so(editor: Editor, person: dict[str, Any], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(editor.sessions, "_max_sessions", 1)
+    finish(editor, tab="other", kind="surprise", seed=9)
+    assert live(editor, ["tab", ask(person)]) == {"error": texts.CROWDED_OUT, "gone": True}
+
+
+def test_pictures_are_exported_one_at_a_time_and_too_many_are_turned_away(
+    editor: Editor, opened: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+):
+    at_once, most = [], []
+
+    def export(*_: object, **__: object) -> np.ndarray:
+        at_once.append(1)
+        most.append(len(at_once))
+        time.sleep(0.02)
+        at_once.pop()
+        return pictures.face()
+
+    monkeypatch.setattr(api, "export", export)
+    with ThreadPoolExecutor(20) as threads:
+        answers = list(threads.map(lambda _: download(editor, ["tab", ask(opened, "photo")]), range(20)))
+    assert set(most) == {1}
+    assert {answer.get("error") for answer in answers} == {None, texts.BUSY}
 
 
 def test_a_preview_places_the_crop_where_the_photo_has_it(editor: Editor):

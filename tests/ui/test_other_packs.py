@@ -56,7 +56,7 @@ def test_no_identity_is_told(editor: Editor, tmp_path: Path):
     assert answer["identity"] is None and answer["attributes"]["Male"]
     path = tmp_path / "ramp.png"
     path.write_bytes(pictures.png(pictures.without_face()))
-    _, facts = edit(editor, str(path), "tiny", "encoder", {"Male": 1.0}, True, 0)
+    *_, (_, facts) = edit(editor, str(path), "tiny", "encoder", {"Male": 1.0}, True, 0)
     assert facts["identity_similarity"] is None
 
 

@@ -165,6 +165,44 @@ def test_stopping_ends_a_training_and_keeps_nothing(editor: Editor, sent, tmp_pa
     assert _own(editor) == [] and list((tmp_path / "temporary").iterdir()) == []
 
 
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where temporary files are made."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    return folder
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_training_that_waits_keeps_its_pictures(editor: Editor, sent, temporary: Path, monkeypatch, links: bool):
+    """Uploads are removed an hour after they came."""
+
+    def no_link(*_: object) -> None:
+        raise OSError
+
+    if not links:
+        monkeypatch.setattr("os.link", no_link)
+    with editor.trainings._turns.join():
+        assert own.start(editor, ["tab", {"name": "Hat", "aligned": True, **sent}, MINE]) == {"started": True}
+        for each in (*sent["having"], *sent["lacking"]):
+            Path(each["path"]).unlink()
+    done = _ended(editor)
+    assert "12 pictures with it and 12 without" in done["text"] and "could not be used" not in done["text"]
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_training_that_never_had_its_turn_leaves_nothing(editor: Editor, sent, temporary: Path):
+    with editor.trainings._turns.join():
+        assert own.start(editor, ["tab", {"name": "Hat", "aligned": True, **sent}, MINE]) == {"started": True}
+        assert own.start(editor, ["tab", {"name": "Cap", **sent}, MINE])["error"] == texts.TRAINING_RUNS
+        assert own.start(editor, ["tab", {"name": "", **sent}, THEIRS])["error"]
+        assert len(list(temporary.iterdir())) == 1
+        own.stop(editor, ["tab", None, MINE])
+        assert _ended(editor)["phase"] == "cancelled"
+    assert list(temporary.iterdir()) == []
+
+
 def test_trainings_wait_for_each_other_and_one_that_nobody_asks_about_ends():
     now = [0.0]
     queue, release = Trainings(clock=lambda: now[0]), threading.Event()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -128,7 +129,7 @@ def queue_held(new_page: Callable[..., Any], photo: Path) -> Iterator[Callable[[
         other.wait_for_function("() => window.lwe.state.job?.preview")
 
     yield hold
-    other.evaluate("window.lwe.call('cancel', null)")
+    other.evaluate("window.lwe.cancel()")
     other.wait_for_function("() => window.lwe.state.phase !== 'working'")
 
 
@@ -200,7 +201,7 @@ def test_an_example_is_opened_by_one_press(page: Any):
 def test_cancel_ends_an_inversion_and_the_page_goes_on(page: Any, photo: Path):
     choose_method(page, "encoder-refine", "60")
     open_picture(page, photo)
-    page.get_by_role("progressbar").wait_for()
+    page.wait_for_function("() => window.lwe.state.phase === 'working' && window.lwe.state.picture")
     page.get_by_role("button", name="Cancel").click()
     page.wait_for_function("() => window.lwe.state.phase !== 'working'")
     choose_method(page, "encoder")
@@ -212,7 +213,7 @@ def test_cancel_ends_an_inversion_and_the_page_goes_on(page: Any, photo: Path):
 def test_a_second_upload_during_an_inversion_wins(page: Any, photo: Path):
     choose_method(page, "encoder-refine", "60")
     open_picture(page, photo)
-    page.get_by_role("progressbar").wait_for()
+    page.wait_for_function("() => window.lwe.state.phase === 'working'")
     choose_method(page, "encoder")
     open_picture(page, pictures.png(pictures.several_faces()), "us.png")
     page.locator("figcaption").filter(has_text="us.png").wait_for()
@@ -220,9 +221,53 @@ def test_a_second_upload_during_an_inversion_wins(page: Any, photo: Path):
     assert painted(page).shape == (360, 720, 3)
 
 
+@pytest.fixture
+def stalled(page: Any) -> list[Any]:
+    """The first upload, once it has begun: it goes no further until it is let go."""
+    held: list[Any] = []
+    page.route(re.compile(r"/gradio_api/upload(\?|$)"), lambda route: route.continue_() if held else held.append(route))
+    return held
+
+
+def wait_for_upload(page: Any, stalled: list[Any]) -> None:
+    page.wait_for_function("() => window.lwe.state.sending")
+    page.wait_for_timeout(500)
+    assert stalled
+    assert page.locator('[data-part="status"]').inner_text() == "Working"
+    assert page.locator('[data-part="job-text"]').inner_text() == "Sending the picture"
+
+
+def test_a_slow_upload_that_ends_late_gives_way_to_the_newer_choice(page: Any, photo: Path, stalled: list[Any]):
+    open_picture(page, photo)
+    wait_for_upload(page, stalled)
+    open_picture(page, pictures.png(pictures.several_faces()), "us.png")
+    page.locator("figcaption").filter(has_text="us.png").wait_for()
+    settle(page)
+    stalled[0].continue_()
+    page.wait_for_timeout(1500)
+    settle(page)
+    assert "us.png" in page.locator("figcaption").inner_text()
+    assert painted(page).shape == (360, 720, 3)
+
+
+def test_cancel_gives_up_an_upload(page: Any, photo: Path, stalled: list[Any]):
+    surprise(page)
+    person = shown(page)
+    open_picture(page, photo)
+    wait_for_upload(page, stalled)
+    page.get_by_role("button", name="Cancel").click()
+    page.wait_for_function("() => !window.lwe.state.sending")
+    assert page.get_by_role("button", name="Cancel").is_disabled()
+    stalled[0].continue_()
+    page.wait_for_timeout(1500)
+    assert page.evaluate("window.lwe.state.phase") == "ready"
+    assert shown(page) == person
+    assert not page.locator("figcaption").is_visible()
+
+
 def test_a_slider_moved_during_an_inversion_counts_when_it_ends(page: Any, photo: Path):
     open_picture(page, photo)
-    page.get_by_role("progressbar").wait_for()
+    page.wait_for_function("() => window.lwe.state.phase === 'working'")
     slider(page).fill("0.7")
     settle(page)
     assert shown(page)["alphas"] == {attribute_id(page): 0.7}
@@ -257,6 +302,19 @@ def test_after_a_burst_the_last_value_is_painted(page: Any):
     slider(page).fill(str(values[-1]))
     settle(page)
     assert np.array_equal(painted(page), burst)
+
+
+def test_an_impatient_hand_gets_one_download(page: Any):
+    surprise(page)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.post_data or "") if "component_server" in request.url else None)
+    with page.expect_download():
+        page.evaluate(
+            "() => { for (let press = 0; press < 5; press += 1) document.querySelector('[data-part=download]').click(); }"
+        )
+    assert len([body for body in asked if '"download"' in body]) == 1
+    with page.expect_download():
+        page.get_by_role("button", name="Download").click()
 
 
 def test_a_reload_starts_afresh(page: Any):

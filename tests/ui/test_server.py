@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -63,6 +64,38 @@ def test_invert_takes_options(app: App, client: Any, photo: Path):
     assert len(facts["mask"]) == 4
 
 
+def test_a_program_is_told_how_far_its_inversion_is(app: App, client: Any, photo: Path):
+    values = {"image": send(photo), "pack": app.pack, "method": "adam", "api_name": "/invert"}
+    job = client.submit(**values, options={"seconds": 2})
+    *before, (picture, facts) = list(job)
+    assert picture is not None
+    assert "mse" in facts
+    assert before
+    assert all(list(told) == ["progress"] for _, told in before)
+
+
+def test_a_program_that_goes_away_frees_the_endpoints(app: App, client: Any, photo: Path):
+    """Its inversion of minutes would hold up everybody."""
+    values = {"image": send(photo), "pack": app.pack, "api_name": "/invert"}
+    gone = client.submit(**values, method="adam", options={"seconds": 200})
+    while not gone.outputs():
+        time.sleep(0.05)
+    gone.cancel()
+    started_sec = time.monotonic()
+    client.predict(**values, method="encoder", seed=0)
+    assert time.monotonic() - started_sec < 60
+
+
+def test_only_the_queue_runs_what_takes_long(app: App):
+    for name in ("invert", "work"):
+        request = urllib.request.Request(
+            f"{app.url}/gradio_api/run/{name}", b'{"data": []}', {"Content-Type": "application/json"}
+        )
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(request)
+        assert caught.value.code == 404
+
+
 def test_edit(app: App, client: Any, photo: Path):
     packs = {pack["id"]: pack for pack in client.predict(api_name="/packs")["packs"]}
     name = packs[app.pack]["attributes"][0]["id"]
@@ -108,7 +141,9 @@ def test_an_unknown_download_is_not_found(app: App):
 
 def test_sigterm_ends_it_in_time_and_leaves_no_file(tmp_path: Path, tiny_packs_dir: Path):
     port = free_port()
-    process = start_app(tmp_path / "app", "tiny", port, LWE_PACKS_DIR=str(tiny_packs_dir))
+    (tmp_path / "temporary").mkdir()
+    variables = {"LWE_PACKS_DIR": str(tiny_packs_dir), "TMPDIR": str(tmp_path / "temporary")}
+    process = start_app(tmp_path / "app", "tiny", port, **variables)
     wait_until_healthy(process, f"http://127.0.0.1:{port}", tmp_path / "app" / "log.txt")
     started_sec = time.monotonic()
     process.send_signal(signal.SIGTERM)
@@ -118,10 +153,13 @@ def test_sigterm_ends_it_in_time_and_leaves_no_file(tmp_path: Path, tiny_packs_d
     assert f"ready at http://127.0.0.1:{port}" in log
     assert "Traceback" not in log
     assert list(tmp_path.rglob("*.png")) == []
+    assert list((tmp_path / "temporary").iterdir()) == []
 
 
-@pytest.mark.parametrize("mistake", ["pack", "port"])
+@pytest.mark.parametrize("mistake", ["pack", "port", "LWE_TUNED_BYTES", "LWE_DATA_DIR", "GRADIO_TEMP_DIR"])
 def test_a_mistake_at_the_start_is_one_line_and_status_2(tmp_path: Path, tiny_pack: Any, mistake: str):
+    (tmp_path / "file").touch()
+    wrong = {"LWE_TUNED_BYTES": "500MB", "LWE_DATA_DIR": str(tmp_path / "file"), "GRADIO_TEMP_DIR": str(tmp_path / "file")}
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -129,6 +167,7 @@ def test_a_mistake_at_the_start_is_one_line_and_status_2(tmp_path: Path, tiny_pa
         run = subprocess.run(
             [sys.executable, "app.py", "--port", str(port), "--pack", "cats" if mistake == "pack" else "tiny"],
             cwd=REPOSITORY,
+            env={**os.environ, **({mistake: wrong[mistake]} if mistake in wrong else {})},
             capture_output=True,
             text=True,
             timeout=120,
@@ -137,4 +176,5 @@ def test_a_mistake_at_the_start_is_one_line_and_status_2(tmp_path: Path, tiny_pa
     assert run.stdout == ""
     assert run.stderr.strip().startswith("error: ")
     assert len(run.stderr.strip().splitlines()) == 1
-    assert ("cats" if mistake == "pack" else str(port)) in run.stderr
+    for said in {"pack": ["cats"], "port": [str(port)]}.get(mistake, [mistake, wrong.get(mistake)]):
+        assert said in run.stderr

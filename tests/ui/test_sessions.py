@@ -132,3 +132,87 @@ def test_a_newer_order_cancels_the_older_and_an_older_one_never_starts():
     assert session.begin(3) is None
     assert session.is_current(3)
     assert not session.is_current(1)
+
+
+def test_a_tab_with_a_job_at_work_is_not_crowded_out():
+    """It calls nothing meanwhile, and would be the first to go."""
+    clock = Clock()
+    sessions = Sessions(max_sessions=2, max_idle_sec=10, clock=clock)
+    working = sessions.open("working")
+    cancel = working.begin(1)
+    sessions.open("second")
+    clock.now_sec = 11
+    sessions.open("third")
+    assert sessions.find("working") is working
+    assert not cancel.cancelled
+    sessions.open("fourth")
+    sessions.job_ended("working", working, 1)
+    sessions.open("fifth")
+    assert sessions.find("working") is working, "its time counts from the end of its job"
+    sessions.open("sixth")
+    sessions.open("seventh")
+    sessions.open("eighth")
+    assert sessions.find("working") is None
+
+
+def test_the_end_of_an_older_job_leaves_the_newer_at_work():
+    session = Session()
+    session.begin(1)
+    session.begin(2)
+    session.end(1)
+    assert session.running == 2
+    session.end(2)
+    assert session.running is None
+
+
+def test_who_was_crowded_out_is_known_and_who_was_idle_is_not():
+    clock = Clock()
+    sessions = Sessions(max_sessions=1, max_idle_sec=10, clock=clock)
+    sessions.open("first")
+    sessions.open("second")
+    assert sessions.was_crowded_out("first")
+    clock.now_sec = 11
+    sessions.open("third")
+    assert not sessions.was_crowded_out("second")
+    sessions.open("first")
+    assert not sessions.was_crowded_out("first")
+    assert not sessions.was_crowded_out(["first"])
+
+
+def test_a_page_that_closes_is_forgotten_a_little_later():
+    clock = Clock()
+    sessions = Sessions(max_left_sec=90, clock=clock)
+    cancel = sessions.open("closed").begin(1)
+    sessions.leave("closed")
+    sessions.leave("nobody")
+    sessions.leave(None)
+    clock.now_sec = 89
+    sessions.sweep()
+    assert len(sessions) == 1
+    clock.now_sec = 91
+    sessions.sweep()
+    assert len(sessions) == 0
+    assert cancel.cancelled
+
+
+@pytest.mark.parametrize("sign", ["find", "open", "stay"])
+def test_a_page_that_comes_back_keeps_its_picture(sign: str):
+    clock = Clock()
+    sessions = Sessions(max_left_sec=90, clock=clock)
+    session = sessions.open("back")
+    sessions.leave("back")
+    clock.now_sec = 60
+    getattr(sessions, sign)("back")
+    clock.now_sec = 200
+    sessions.sweep()
+    assert sessions.find("back") is session
+
+
+def test_a_late_cancel_leaves_the_job_after_it_alone():
+    session = Session()
+    session.begin(1)
+    second = session.begin(2)
+    session.stop(1)
+    assert not second.cancelled
+    session.stop(2)
+    assert second.cancelled

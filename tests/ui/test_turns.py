@@ -73,3 +73,11 @@ def test_more_than_allowed_are_turned_away():
     turns = Turns(max_waiting=1)
     with turns.join(), turns.join(), pytest.raises(TooBusy), turns.join():
         pass
+
+
+def test_several_may_go_at_once():
+    turns = Turns(max_waiting=1, at_once=2)
+    with turns.join() as first, turns.join() as second, turns.join() as third:
+        assert (first.ahead, second.ahead, third.ahead) == (0, 0, 1)
+        with pytest.raises(TooBusy), turns.join():
+            pass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -16,11 +17,13 @@ from engines.core.errors import Cancelled, OptionError, RunError
 from engines.core.paths import PACKS_VARIABLE, data_dir
 from engines.core.progress import Progress
 from engines.data.label_table import read_label_table
-from engines.packs.user_edits import EDIT_NAME, LEAST, fitting_edits, open_networks
+from engines.packs import user_edit_files
+from engines.packs.user_edits import EDIT_NAME, LEAST, edits_folder, fitting_edits, open_networks
 from engines.training.lw import Recipe
 from engines.training.lw_map import LwOptions
 from engines.training.user_edit import Training
 from engines.user_edits.codes_file import CodesFile
+from engines.user_edits.encoding import encode_pictures
 from engines.user_edits.pictures import from_table
 from engines.user_edits.train import NewEdit, train_from_codes, train_from_pictures
 from tests.user_edits.planted import code_score, planted_codes, planted_pictures, sample_codes, write_folder
@@ -148,10 +151,20 @@ def test_other_weights_of_the_pack_need_another_training(tiny_pack):
     with pytest.raises(OptionError, match="another encoder of the pack tiny and no longer fits; train it again"):
         api.check_edits(tiny_pack, {"Hat": 1.0})
     ((_, problem),) = api.user_edits("tiny")
-    assert "no longer fits" in problem
+    assert "no longer fits" in problem and problem.endswith("edits remove Hat --pack tiny.")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 1}', '{"format": 9}', "\x00" * 10, '{"a":' * 5000])
+def test_what_to_do_about_a_page_users_edit_names_the_user(tiny_pack):
+    edit = _train(api.open_pack("tiny", user="a-secret-of-many-letters"))
+    (edit.folder / EDIT_NAME).write_text("{")
+    ((_, problem),) = api.user_edits("tiny")
+    assert problem.endswith(f"edits remove Hat --pack tiny --user {edit.user}.")
+
+
+HUGE = json.dumps({"format": 1, "id": "Hat", "pack": "tiny", "alpha_min": -(10**400), "alpha_max": 1, "calibrated_alpha": 1})
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 1}', '{"format": 9}', "\x00" * 10, '{"a":' * 5000, HUGE])
 def test_a_damaged_record_is_told_and_harms_nothing_else(tiny_pack, text):
     edit = _train(tiny_pack)
     (edit.folder / EDIT_NAME).write_text(text)
@@ -286,3 +299,41 @@ def test_pictures_that_cannot_be_used_are_skipped_and_named(tiny_pack, hat_pictu
     # Without faces in them none of these pictures can be aligned.
     with pytest.raises(OptionError, match=r"none of the 48 pictures can be used; the first: 000000\.png: no face was"):
         train_from_pictures(tiny_pack, hat_pictures, NewEdit("Cap", training=QUICK), aligned=False, progress=ignore)
+
+
+def test_every_picture_is_told_and_may_be_the_last(tiny_pack, hat_pictures):
+    told = []
+
+    def stop(record: Progress) -> None:
+        told.append(record.step)
+        if record.step == 3:
+            raise _Stop
+
+    with pytest.raises(_Stop):
+        encode_pictures(tiny_pack, hat_pictures, aligned=True, progress=stop)
+    assert told == [0, 1, 2, 3]
+
+
+def test_an_edit_that_is_removed_twice_at_once_is_gone_and_that_is_said(tiny_pack, monkeypatch):
+    edit = _train(tiny_pack)
+    monkeypatch.setattr(user_edit_files, "all_user_edits", lambda pack_id: [edit])
+    api.remove_edit(tiny_pack, "Hat")
+    with pytest.raises(OptionError, match="there is no edit 'Hat' of yours for the pack tiny; there are: none"):
+        api.remove_edit(tiny_pack, "Hat")
+
+
+def test_an_edit_that_is_removed_while_it_is_written_is_no_fault(tiny_pack, monkeypatch):
+    monkeypatch.setattr(user_edit_files, "all_user_edits", lambda pack_id: [])
+    with pytest.raises(OptionError, match="removed as soon as it was written"):
+        _train(tiny_pack)
+
+
+def test_what_was_interrupted_long_ago_is_removed_when_edits_are_listed(tiny_pack):
+    home = edits_folder("tiny", None)
+    for name in (".new-0011", ".gone-0011", ".new-fresh"):
+        (home / name).mkdir(parents=True)
+        (home / name / "add.png").write_bytes(b"a picture")
+        if name != ".new-fresh":
+            os.utime(home / name, (0, 0))
+    api.user_edits("tiny")
+    assert [path.name for path in home.iterdir()] == [".new-fresh"]

@@ -7,6 +7,7 @@ window.lwe = window.lwe || (() => {
   const state = {
     revision: 0,      // number of the newest order; messages of older ones are dropped
     phase: "empty",
+    sending: false,   // a chosen file is on its way to the server, beside whatever is open or at work
     picture: null,    // {opening, src, width, height, faces, region}
     job: null,        // {text, share, preview}
     result: null,     // {inversion, photo, ...}
@@ -28,6 +29,8 @@ window.lwe = window.lwe || (() => {
   let subject = "";         // what the edits are of: a face or all of a picture, or someone made up
   let settled = null;       // the picture when the last job ended
   let heard = 0;            // when the job last said something
+  let doubted = 0;          // number of the job that the server did not know when it was asked last
+  let choice = 0;           // number of the newest upload or order: an upload that is overtaken comes to nothing
   const told = new Set();   // notices of the current order that were shown already
   let rest = 0;             // timer until the sliders rest
   let bridge = null;        // {server, trigger, upload} of Gradio
@@ -78,6 +81,8 @@ window.lwe = window.lwe || (() => {
   function order(kind, facts = {}) {
     if (!bridge) return;
     kept.set(subject, current());
+    choice += 1;
+    state.sending = false;
     state.revision += 1;
     state.phase = "working";
     state.job = { text: "Starting" };
@@ -88,6 +93,32 @@ window.lwe = window.lwe || (() => {
     emit("clear-notices");
     emit("change");
     bridge.trigger("work", { revision: state.revision, kind, ...facts });
+  }
+
+  // Sends a file and returns where it lies on the server; null where another choice or Cancel has come before its end.
+  async function send(file) {
+    const mine = ++choice;
+    setSending(true);
+    try {
+      const { path } = await bridge.upload(file);
+      return choice === mine ? path : null;
+    } catch (error) {
+      if (choice === mine) throw error;
+      return null;
+    } finally {
+      if (choice === mine) setSending(false);
+    }
+  }
+
+  function setSending(sending) {
+    state.sending = sending;
+    emit("change");
+  }
+
+  function cancel() {
+    choice += 1;
+    if (state.sending) setSending(false);
+    if (state.phase === "working") call("cancel", { revision: state.revision });
   }
 
   function receive(message) {
@@ -120,8 +151,15 @@ window.lwe = window.lwe || (() => {
     const revision = state.revision;
     const answer = await call("alive", null);
     if (state.revision !== revision || state.phase !== "working") return;
-    heard = Date.now();
-    if (answer?.revision === revision) return;
+    if (answer?.revision === revision) {
+      heard = Date.now();
+      return;
+    }
+    // It may have ended just now, with its last message still on the way: the next look decides.
+    if (doubted !== revision) {
+      doubted = revision;
+      return;
+    }
     state.phase = state.result ? "ready" : "empty";
     state.picture = settled;
     state.job = null;
@@ -210,7 +248,7 @@ window.lwe = window.lwe || (() => {
   // Used by every panel: the element of that name inside it.
   const part = (element, name) => element.querySelector(`[data-part="${name}"]`);
 
-  return { state, on, emit, call, notify, order, receive, setEdits, setObject, edited, setFamily, setAsNeeded, setView, setBlend, blend, goal, wanted,
+  return { state, on, emit, call, notify, order, send, cancel, receive, setEdits, setObject, edited, setFamily, setAsNeeded, setView, setBlend, blend, goal, wanted,
            connect, part, NO_ANSWER, QUICK_BLEND,
            upload: (file) => bridge.upload(file) };
 })();

@@ -83,8 +83,13 @@ window.lwe.mountOwn = (element, config) => {
     const lane = async () => {
       while (next < list.length && !stopped) {
         const index = next++;
-        const { path } = await lwe.upload(list[index]);
-        places[index] = { path, name: list[index].name };
+        try {
+          const { path } = await lwe.upload(list[index]);
+          places[index] = { path, name: list[index].name };
+        } catch (error) {
+          next = list.length;       // the other lanes need not go on
+          throw error;
+        }
         tell();
       }
     };
@@ -134,11 +139,12 @@ window.lwe.mountOwn = (element, config) => {
     let silent = 0;
     for (;;) {
       const answer = await lwe.call("training", null);
-      silent = answer ? 0 : silent + 1;
-      if (silent > 10) return end(lwe.NO_ANSWER, "error");
       if (answer?.error) return end(answer.error, "error");
-      if (answer && answer.phase !== "working") return finished(answer);
-      if (answer) show(`${answer.name}: ${answer.text}`, answer.share);
+      // A server that was started anew knows of no training.
+      silent = answer?.phase ? 0 : silent + 1;
+      if (silent > 10) return end(lwe.NO_ANSWER, "error");
+      if (answer?.phase && answer.phase !== "working") return finished(answer);
+      if (answer?.phase) show(`${answer.name}: ${answer.text}`, answer.share);
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
   }

@@ -32,17 +32,25 @@ window.lwe.mountResult = (element, trigger, props, server, upload, watch) => {
 
   // ---- before ----
   const before = part("before");
-  let beforeKey = "";
+  let beforeKey = "";     // what it shows
+  let comingKey = "";     // what was asked for last: answers to older questions are dropped
   let holding = false;
 
   async function loadBefore() {
     const wanted = lwe.wanted();
     const key = wanted && `${wanted.inversion} ${wanted.view}`;
-    if (!wanted || key === beforeKey) return;
+    if (!wanted || key === comingKey) return;
+    comingKey = key;
     const answer = await lwe.call("before", wanted);
-    if (!answer || answer.error) return;
+    if (comingKey !== key) return;
+    if (!answer || answer.error) {
+      comingKey = "";
+      return;
+    }
+    beforeKey = "";       // until it can be shown
     before.src = answer.src;
     await before.decode().catch(() => {});
+    if (comingKey !== key) return;
     beforeKey = key;
     hold(holding);
   }
@@ -72,12 +80,20 @@ window.lwe.mountResult = (element, trigger, props, server, upload, watch) => {
   part("blend").addEventListener("change", () => lwe.setBlend(part("blend").value));
 
   // ---- download ----
+  let downloading = false;
+
+  function setDownloading(value) {
+    downloading = value;
+    // Not `disabled`, which would take the focus away.
+    for (const name of ["aria-busy", "aria-disabled"]) part("download").setAttribute(name, String(value));
+  }
+
   part("download").addEventListener("click", async () => {
     const shown = lwe.live.shown();
-    if (!shown) return;
-    part("download").setAttribute("aria-busy", "true");
+    if (!shown || downloading) return;
+    setDownloading(true);
     const answer = await lwe.call("download", { ...JSON.parse(shown), blend: lwe.blend() });
-    part("download").removeAttribute("aria-busy");
+    setDownloading(false);
     if (!answer || answer.error) return lwe.notify("error", answer?.error || lwe.NO_ANSWER);
     const link = Object.assign(document.createElement("a"), { href: answer.url, download: answer.name });
     document.body.append(link);
@@ -112,7 +128,7 @@ window.lwe.mountResult = (element, trigger, props, server, upload, watch) => {
   }
 
   function draw() {
-    const { phase, job, picture, result, view } = lwe.state;
+    const { phase, sending, job, picture, result, view } = lwe.state;
     // Until there is a first preview, a newly opened picture stands for itself.
     const preview = phase === "working" && (job?.preview || (!result && picture?.src));
     const painted = Boolean(result) && lwe.live.shownInversion() === result.inversion;
@@ -133,8 +149,9 @@ window.lwe.mountResult = (element, trigger, props, server, upload, watch) => {
     for (const name of ["compare", "download"]) part(name).disabled = phase !== "ready";
     part("facts").textContent = phase === "ready" ? describe(result, view) : "";
     part("download").title = phase === "ready" ? result.saves[result.photo ? view : "crop"] : "";
-    part("status").textContent = { working: "Working", ready: "Ready to edit", choose: "Waiting for your choice" }[phase] || "";
-    drawJob(job);
+    const states = { working: "Working", ready: "Ready to edit", choose: "Waiting for your choice" };
+    part("status").textContent = sending ? states.working : states[phase] || "";
+    drawJob(sending ? { text: "Sending the picture" } : job);
     if (phase !== "ready") hold(false);
   }
   lwe.on("change", draw);

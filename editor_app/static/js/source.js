@@ -13,14 +13,11 @@ window.lwe.mountSource = (element, config) => {
     lwe.emit("clear-notices");
     if (picked.size > config.maxBytes) return lwe.notify("error", config.tooLarge);
     if (picked.size === 0) return lwe.notify("error", config.emptyFile);
-    part("drop").classList.add("uploading");
     try {
-      const { path } = await lwe.upload(picked);
-      lwe.order("open", { source: path, name: picked.name || "pasted picture", ...how(false) });
+      const path = await lwe.send(picked);
+      if (path) lwe.order("open", { source: path, name: picked.name || "pasted picture", ...how(false) });
     } catch (error) {
       lwe.notify("error", config.uploadFailed);
-    } finally {
-      part("drop").classList.remove("uploading");
     }
   }
 
@@ -54,8 +51,8 @@ window.lwe.mountSource = (element, config) => {
   });
   part("invert").addEventListener("click", () => lwe.order("invert", how(true)));
   part("cancel").addEventListener("click", () => {
+    lwe.cancel();
     part("cancel").disabled = true;
-    lwe.call("cancel", null);
   });
   part("surprise").addEventListener("click", () => {
     const chosen = part("surprise-class")?.value;      // missing where the pack has no classes
@@ -73,7 +70,9 @@ window.lwe.mountSource = (element, config) => {
 
   // ---- what is kept ----
   part("kept").addEventListener("toggle", async () => {
-    if (part("kept").open) part("stored").textContent = (await lwe.call("stored", null))?.text || "";
+    if (!part("kept").open) return;
+    const answer = await lwe.call("stored", null);
+    part("stored").textContent = answer?.text || answer?.error || "";
   });
   part("forget").addEventListener("click", async () => {
     const { result } = lwe.state;
@@ -134,8 +133,9 @@ window.lwe.mountSource = (element, config) => {
   // ---- drawing ----
   let drawn = "";
   lwe.on("change", () => {
-    const { phase, picture, result } = lwe.state;
-    part("cancel").disabled = phase !== "working";
+    const { phase, sending, picture, result } = lwe.state;
+    part("cancel").disabled = phase !== "working" && !sending;
+    part("drop").classList.toggle("uploading", sending);
     element.firstElementChild.classList.toggle("has-picture", Boolean(picture));
     part("photo").hidden = !picture;
     part("kept-this").hidden = !(phase === "ready" && result?.kept);

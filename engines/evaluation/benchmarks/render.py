@@ -1,4 +1,4 @@
-"""``benchmark render``: milliseconds a rendered portrait of 128 px takes on one core.
+"""``benchmark render``: milliseconds that a rendered picture of the set that a pack learns from takes on one core.
 
 Baseline: a fixed NumPy computation, timed in turn with the pictures on the same core, so that `render_ratio` can be compared
 between machines and between versions.
@@ -14,33 +14,33 @@ from typing import Any
 
 import numpy as np
 
-from engines.core.errors import OptionError
+from engines.core.arguments import bounded_int
 from engines.core.rng import numpy_generator
-from engines.data.registry import data_set
+from engines.data.registry import set_with_attributes
 from engines.evaluation.benchmarks.timing import interleaved_ms
+from engines.packs.registry import open_pack
 
 __all__ = ["HELP", "add_arguments", "run"]
 
-HELP = "milliseconds per rendered portrait on one core"
+HELP = "milliseconds per rendered picture of the pack's set on one core"
 
 _BASELINE_VALUES = 500_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--n", type=int, default=40, help="portraits to render (default 40)")
+    parser.add_argument("--n", type=bounded_int(1, 100_000), default=40, help="pictures to render (default 40)")
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Returns `render_ms_per_picture`, `render_ms_p95`, `baseline_ms_median` and `render_ratio` (picture / baseline)."""
-    if arguments.n < 1:
-        raise OptionError(f"--n {arguments.n}: at least one portrait is needed.")
-    faces = data_set("faces")
-    portraits = [faces.exported(arguments.seed, index) for index in range(arguments.n)]
+    labels = [label for row in open_pack(arguments.pack).manifest.attributes for label in row.levels or (row.id,)]
+    data = set_with_attributes(labels)
+    records = [data.exported(arguments.seed, index) for index in range(arguments.n)]
     values = numpy_generator(arguments.seed).random(_BASELINE_VALUES, np.float32)
     with _one_core() as pinned:
         measured = interleaved_ms(
             {
-                "render": lambda index: faces.render(portraits[index % len(portraits)], faces.size_px),
+                "render": lambda index: data.render(records[index % len(records)], data.size_px),
                 "baseline": lambda _: np.cumsum(np.sort(values)),
             },
             arguments.n,
@@ -55,7 +55,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         "baseline": f"sorting and summing {_BASELINE_VALUES} float32 values in NumPy",
         "one_core": pinned,
         "n": arguments.n,
-        "size_px": faces.size_px,
+        "set": data.name,
+        "size_px": data.size_px,
     }
 
 

@@ -96,8 +96,3 @@ class MappingNetwork(nn.Module):
         for index in range(self.layers):
             x = self.get_submodule(f"fc{index}")(x)
         return x
-
-    @torch.no_grad()
-    def track_average(self, w: torch.Tensor, *, decay: float = 0.998) -> None:
-        """Moves ``w_avg`` towards the mean of w [N, w_dim]: ``w_avg = decay * w_avg + (1 - decay) * mean(w)``."""
-        self.w_avg.copy_(w.detach().mean(dim=0).lerp(self.w_avg, decay))

@@ -1,14 +1,10 @@
-"""Losses against closed forms."""
+"""Pixel losses against closed forms."""
 
 from __future__ import annotations
 
-import math
-
 import torch
-from torch import nn
 
 from engines.core.rng import torch_generator
-from engines.losses.adversarial import discriminator_loss, generator_loss, r1_penalty
 from engines.losses.pixel import mse, pyramid_l1
 
 
@@ -37,17 +33,3 @@ def test_a_checkerboard_is_seen_by_the_finest_level_and_the_detail_term_alone():
 def test_a_uniform_weight_map_changes_nothing():
     a, b = _pair()
     assert torch.allclose(pyramid_l1(a, b, weight_map=torch.ones(1, 1, 16, 16)), pyramid_l1(a, b), atol=1e-6)
-
-
-def test_adversarial_losses_at_zero_logits_are_log_two():
-    zero = torch.zeros(4)
-    assert torch.allclose(generator_loss(zero), torch.full((4,), math.log(2)))
-    assert math.isclose(float(discriminator_loss(zero, zero)), 2 * math.log(2), rel_tol=1e-6)
-    assert float(discriminator_loss(zero + 9, zero - 9)) < 1e-3
-
-
-def test_r1_of_a_linear_discriminator_is_its_squared_weight_norm():
-    linear = nn.Linear(12, 1)
-    images, _ = _pair()
-    penalty = r1_penalty(lambda x: linear(x.flatten(1)[:, :12]).squeeze(1), images)
-    assert torch.allclose(penalty, linear.weight.square().sum().expand(2), atol=1e-5)
