@@ -33,6 +33,7 @@ from engines.core.errors import (
     PackNotFoundError,
 )
 from engines.core.progress import CancelToken, Progress, ProgressCallback
+from engines.core.text import printable
 from engines.editing.families import DEFAULT_FAMILY
 from engines.imaging.faces import Face, face_detector
 from engines.imaging.read import Picture, read_picture
@@ -121,6 +122,7 @@ __all__ = [
     "load_inversion",
     "open_pack",
     "pack_info",
+    "printable",
     "read_image",
     "remove_edit",
     "render",

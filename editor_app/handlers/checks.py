@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["is_number", "is_whole", "printable"]
+__all__ = ["is_number", "is_whole"]
 
 MAX_NUMBER = 2**53
 """Past it JSON's numbers lose their last digit, and Python's need not fit a float."""
@@ -18,8 +18,3 @@ def is_number(value: Any) -> bool:
 def is_whole(value: Any) -> bool:
     """Whether it is such a number without a fraction; 3.0 is whole."""
     return is_number(value) and value == int(value)
-
-
-def printable(text: str) -> str:
-    """A text that fits into a sentence and into JSON: without line breaks, control characters and halves of characters."""
-    return "".join(character if character.isprintable() else "?" for character in text)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from editor_app.handlers.checks import printable
+from engines import api
 
 __all__ = ["KINDS", "Order"]
 
@@ -48,7 +48,7 @@ class Order:
             revision=_integer(request.get("revision"), "revision"),
             kind=kind,
             source=_text(request.get("source", ""), "source"),
-            name=printable(_text(request.get("name", ""), "name")),
+            name=api.printable(_text(request.get("name", ""), "name")),
             region=region,
             method=_text(request.get("method", ""), "method"),
             options=_options(request.get("options", {})),

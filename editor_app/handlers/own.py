@@ -16,7 +16,6 @@ from typing import Any
 
 from editor_app import texts, view
 from editor_app.editor import Editor
-from editor_app.handlers.checks import printable
 from editor_app.panels.attributes import stride
 from editor_app.trainings import Training
 from engines import api
@@ -169,7 +168,7 @@ def _files(editor: Editor, given: object) -> list[tuple[Path, str]]:
         path, name = (each.get("path"), each.get("name")) if isinstance(each, Mapping) else (None, None)
         if not isinstance(path, str) or not isinstance(name, str):
             raise api.OptionError(texts.BAD_REQUEST)
-        found.append((editor.uploaded(path), printable(Path(name.replace("\\", "/")).name[:200]) or "picture"))
+        found.append((editor.uploaded(path), api.printable(Path(name.replace("\\", "/")).name[:200]) or "picture"))
     return found
 
 

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from engines.core.errors import OptionError
+from engines.core.text import printable
 
 __all__ = ["MAX_BYTES", "MAX_COLUMNS", "MAX_ROWS", "LabelTable", "parse_label_table", "read_label_table"]
 
@@ -126,5 +127,5 @@ def _value(cell: str, where: str) -> bool:
 
 def _shown(text: str) -> str:
     """A cell in a sentence: short, without what would break the line."""
-    plain = "".join(character if character.isprintable() else "?" for character in text)
+    plain = printable(text)
     return repr(plain[:40] + ("…" if len(plain) > 40 else ""))

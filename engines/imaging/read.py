@@ -13,6 +13,7 @@ import numpy as np
 
 from engines.core.errors import ImageReadError
 from engines.core.progress import CancelToken
+from engines.core.text import printable
 from engines.imaging._kinds import describe_kind, picture_format
 from engines.imaging.decoder_limits import MAX_PIXELS
 from engines.imaging.decoder_pool import decoder_pool
@@ -67,22 +68,17 @@ def read_picture(source: str | Path | bytes, *, name: str | None = None, cancel:
 def _content(source: str | Path | bytes, name: str | None) -> tuple[bytes, str]:
     """(at most MAX_BYTES + 1 bytes, label or ""). Raises ImageReadError when the path cannot be read."""
     if isinstance(source, bytes | bytearray | memoryview):
-        return bytes(source[: MAX_BYTES + 1]), _printable(name or "")
+        return bytes(source[: MAX_BYTES + 1]), printable(name or "")
     path = Path(source)
-    label = _printable(name or path.name or str(path))
+    label = printable(name or path.name or str(path))
     try:
         if path.is_dir():
             raise ImageReadError(f"{label} is a folder; choose {_ACCEPTED}.")
         if not path.exists():
-            raise ImageReadError(f"There is no file {_printable(str(path))}; choose {_ACCEPTED}.")
+            raise ImageReadError(f"There is no file {printable(str(path))}; choose {_ACCEPTED}.")
         if not path.is_file():  # A pipe or a device could be read for ever.
             raise ImageReadError(f"{label} is not an ordinary file; choose {_ACCEPTED}.")
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1), label
     except (OSError, ValueError) as error:  # ValueError: a NUL character in the path.
         raise ImageReadError(f"{label} could not be opened: {getattr(error, 'strerror', None) or error}.") from error
-
-
-def _printable(name: str) -> str:
-    """A name that fits into a sentence: without line breaks and other control characters."""
-    return "".join(character if character.isprintable() else "?" for character in name)
