@@ -25,6 +25,7 @@ from typing import Any
 from PIL import Image
 
 from editor_app.examples import load_examples
+from engines.api import machine, open_pack
 
 __all__ = ["CHROMIUM_FLAGS", "REPOSITORY", "find_chromium", "free_port", "main", "start_app", "wait_until_healthy"]
 
@@ -48,6 +49,12 @@ _RECORDER = """() => {
   let pending = null;
   window.__times = [];
   window.__frames = 0;
+  window.__told = () => {};
+  // A promise, for Playwright's own waiting asks anew in every frame, which would keep the page drawing.
+  window.__timed = (count) => new Promise((resolve) => {
+    window.__told = () => { if (window.__times.length >= count) resolve(); };
+    window.__told();
+  });
   slider.addEventListener('input', (event) => { pending = event.timeStamp; }, true);
   new MutationObserver(() => {
     window.__frames += 1;
@@ -58,7 +65,7 @@ _RECORDER = """() => {
     // The first task after the next frame was drawn.
     requestAnimationFrame(() => {
       const channel = new MessageChannel();
-      channel.port1.onmessage = () => window.__times.push(performance.now() - began);
+      channel.port1.onmessage = () => { window.__times.push(performance.now() - began); window.__told(); };
       channel.port2.postMessage(0);
     });
   }).observe(image, { attributes: true, attributeFilter: ['data-shown'] });
@@ -113,7 +120,7 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     from playwright.sync_api import sync_playwright
 
-    figures: dict[str, Any] = {"moves": options.moves, "inversions": options.inversions}
+    figures: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
         photo = _photo(examples[0].path, Path(folder))
@@ -121,20 +128,28 @@ def main(argv: list[str] | None = None) -> int:
             _invert_many(page, photo, options.inversions)
             figures["resident_after_inversions_mb"] = _resident_mb(process.pid)
             page.evaluate(_RECORDER)
-            _measure_edits(page, options.moves, "photo", figures)
+            _measure_edits(page, options, "photo", figures)
             if _tune(page):
-                _measure_edits(page, options.moves, "tuned", figures)
+                _measure_edits(page, options, "tuned", figures)
             _press(page, "Surprise me")
-            _measure_edits(page, options.moves, "crop", figures)
+            _measure_edits(page, options, "crop", figures)
         browser.close()
-    sys.stdout.write(json.dumps(figures) + "\n")
+    sys.stdout.write(json.dumps({**_source(options), **figures}) + "\n")
     return 0
+
+
+def _source(options: argparse.Namespace) -> dict[str, Any]:
+    """What the figures are of: `command`, `seed`, `pack`, `weights`, `processor`, `cores`."""
+    given = " ".join(f"--{name} {value}" for name, value in vars(options).items())
+    known = {"command": f"python -m editor_app.measure {given}", "seed": options.seed, "pack": options.pack}
+    return {**known, "weights": open_pack(options.pack).weights_hash, **machine()}
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m editor_app.measure", description=__doc__.splitlines()[0])
     parser.add_argument("--pack", default="faces", help="id of the pack to edit with")
     parser.add_argument("--moves", type=int, default=200, help="slider moves that are timed: photo, tuned generator, crop")
+    parser.add_argument("--seed", type=int, default=0, help="where the hand's moves start (default 0)")
     parser.add_argument("--inversions", type=int, default=10, help="inversions before memory is read")
     return parser.parse_args(argv)
 
@@ -196,23 +211,23 @@ def _tune(page: Any) -> bool:
     return True
 
 
-def _measure_edits(page: Any, moves: int, view: str, figures: dict[str, Any]) -> None:
+def _measure_edits(page: Any, options: argparse.Namespace, view: str, figures: dict[str, Any]) -> None:
     """Drags the first slider with the mouse: each move waits for its picture; then one sweep as fast as a hand."""
     slider = page.get_by_role("slider").first
     slider.scroll_into_view_if_needed()
     box = slider.bounding_box()
     middle = box["y"] + box["height"] / 2
-    rng = random.Random(0)
+    rng = random.Random(options.seed)
     page.evaluate("() => { window.__times = []; }")
     page.mouse.move(box["x"] + box["width"] / 2, middle)
     page.mouse.down()
     left = True
-    for move in range(moves):
+    for move in range(options.moves):
         # From side to side: no move can leave the slider where it is, or at zero, where it catches.
         share = rng.uniform(0.05, 0.45) + (0.0 if left else 0.5)
         left = not left
         page.mouse.move(box["x"] + share * box["width"], middle)
-        page.wait_for_function("(count) => window.__times.length >= count", arg=move + 1)
+        page.evaluate("(count) => window.__timed(count)", move + 1)
     page.wait_for_function(_SETTLED)
     times = page.evaluate("window.__times")
     page.evaluate("() => { window.__frames = 0; }")

@@ -6,32 +6,21 @@ It is removed when the server ends. One that was killed cannot: the next server 
 from __future__ import annotations
 
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+
+from engines.core.locks import try_lock
 
 __all__ = ["own_folder"]
 
 _PREFIX = "lwe-server-"
 _ALIVE = "alive"
+"""A file that its server has locked for as long as it lives."""
 _STARTING_SEC = 60.0
 """A server may take so long from making its folder to locking it."""
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(file: BinaryIO) -> None:
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-
-else:
-    import fcntl
-
-    def _lock(file: BinaryIO) -> None:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 @contextmanager
@@ -41,9 +30,7 @@ def own_folder() -> Iterator[Path]:
     before = tempfile.tempdir
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
     try:
-        with (folder / _ALIVE).open("wb") as alive:
-            # The system lets go when the process dies, however it does.
-            _lock(alive)
+        with try_lock(folder / _ALIVE):
             tempfile.tempdir = str(folder)
             yield folder
     finally:
@@ -53,8 +40,9 @@ def own_folder() -> Iterator[Path]:
 
 def _remove_abandoned() -> None:
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        with suppress(OSError):  # also: its server is alive, or is somebody else's
-            if time.time() - folder.stat().st_ctime > _STARTING_SEC:
-                with (folder / _ALIVE).open("r+b") as alive:
-                    _lock(alive)
-                shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):  # somebody else's, or gone meanwhile
+            # Without its file it is no server's, or of one that has only just made it.
+            if (folder / _ALIVE).exists() and time.time() - folder.stat().st_ctime > _STARTING_SEC:
+                with try_lock(folder / _ALIVE) as abandoned:
+                    if abandoned:
+                        shutil.rmtree(folder, ignore_errors=True)

@@ -176,7 +176,6 @@ def readings_json(pack: Pack, inversion: Inversion, frame: Frame) -> Message:
         "attributes": {row.id: _row(row) for row in rows},
         "identity": None if frame.identity_similarity is None else round(frame.identity_similarity, 4),
         "classes": {row.id: [round(row.before, 4), round(row.after, 4)] for row in report_classes(pack, inversion, frame)},
-        "render_ms": round(frame.render_ms, 1),
     }
 
 

@@ -32,6 +32,7 @@ from engines.core.errors import (
     PackError,
     PackNotFoundError,
 )
+from engines.core.machine import machine
 from engines.core.progress import CancelToken, Progress, ProgressCallback
 from engines.core.text import printable
 from engines.editing.families import DEFAULT_FAMILY
@@ -120,6 +121,7 @@ __all__ = [
     "labelled_uploads",
     "list_packs",
     "load_inversion",
+    "machine",
     "open_pack",
     "pack_info",
     "printable",
@@ -357,8 +359,8 @@ def train_edit(
     is the usual number. run: folder for what lets it be gone on with; None is one in the data folder. cancel: looked at between
     steps; Cancelled is raised. Raises OptionError for a name that is taken and for too few pictures that can be used.
     """
-    from engines.training.lw import Recipe
     from engines.training.lw_map import LwOptions
+    from engines.training.lw_recipe import Recipe
     from engines.training.user_edit import Training
     from engines.user_edits.train import NewEdit, train_from_pictures
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -17,11 +18,13 @@ __all__ = ["before", "download", "live"]
 
 def live(editor: Editor, arguments: object) -> dict[str, Any]:
     """[session hash, {inversion, alphas, view, blend, family, object, as_needed}, user] -> {shown, src, attributes, classes,
-    identity, render_ms}, or {error}.
+    identity, took_ms}, or {error}.
 
     The user's secret may be missing; with it their own attributes can be edited too.
     `shown` repeats the state that `src` is a picture of: the page sets it beside the picture, so that the two never part.
+    `took_ms`: from the call to the answer; what a page waits longer is the way to it.
     """
+    began_sec = time.perf_counter()
 
     def painted(wish: _Wish) -> dict[str, Any]:
         with editor.live_slots:
@@ -33,7 +36,8 @@ def live(editor: Editor, arguments: object) -> dict[str, Any]:
             else:
                 source, shown = view.png_uri(frame.image), {"view": "crop"}
             shown = {**frame.state.canonical(), **shown}
-            return {"shown": shown, "src": source, **view.readings_json(wish.pack, wish.inversion, frame)}
+            answer = {"shown": shown, "src": source, **view.readings_json(wish.pack, wish.inversion, frame)}
+            return {**answer, "took_ms": round(1000 * (time.perf_counter() - began_sec), 1)}
 
     return _answered(editor, arguments, painted)
 

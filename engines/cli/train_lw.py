@@ -15,6 +15,7 @@ from engines.packs.load import Pack
 from engines.packs.registry import open_pack
 from engines.packs.user_edits import LEAST, UserEdit
 from engines.training import lw
+from engines.training.lw_recipe import recipe_of
 from engines.training.user_edit import Training
 from engines.user_edits.codes_file import read_codes
 from engines.user_edits.pictures import chosen_attribute, from_table
@@ -74,7 +75,7 @@ def _check(arguments: argparse.Namespace) -> None:
 
 
 def _new(arguments: argparse.Namespace, attribute: str, pack: Pack) -> NewEdit:
-    recipe = lw.recipe_of(arguments, pack.manifest.latent.dim)
+    recipe = recipe_of(arguments, pack.manifest.latent.dim)
     if not isinstance(recipe.weight_by, int):
         unknown = sorted(set(recipe.weight_by) - set(pack.attribute_predictor.attributes))
         if unknown:

@@ -40,12 +40,12 @@ from engines.packs.load import Pack
 from engines.training.codes import CodeSet
 from engines.training.common import held_out_count
 from engines.training.family_run import Material, fit_family, gather
-from engines.training.lw import TransportFit
 from engines.training.lw_map import CodeSpace, TransportSpace
 from engines.training.perceptual_cost import agreement, fit_perceptual_space
 from engines.training.runs import Run, run_folder
 from engines.training.sample_weights import label_correlation, sample_weights, weight_attributes
 from engines.training.statistics import STATISTICS_PICTURES, latent_statistics
+from engines.training.transport_fit import TransportFit
 
 __all__ = ["HELP", "Ground", "add_arguments", "run", "train_variant"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from engines.training import lw
-from engines.training.lw import Recipe
+from engines.training.lw_recipe import Recipe, recipe_of
 
 __all__ = ["BASE", "VARIANTS", "WEIGHT_BY", "Variant", "base_recipe", "variants_of"]
 
@@ -59,7 +59,7 @@ def base_recipe(setting: Literal["printed", "own"], *, steps: int | None, dim: i
     parser = argparse.ArgumentParser()
     lw.add_arguments(parser)
     words = [] if setting == "own" else ["--paper", "--batch", str(PRINTED_BATCH)]
-    recipe = lw.recipe_of(parser.parse_args(words), dim)
+    recipe = recipe_of(parser.parse_args(words), dim)
     return replace(recipe, weight_by=WEIGHT_BY, options=replace(recipe.options, steps=steps or recipe.options.steps))
 
 

@@ -10,6 +10,8 @@ the generator painted, however far the reconstruction is from the photo.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import torch
 from torch.nn import functional
@@ -23,6 +25,9 @@ __all__ = ["Rectangle", "paste_back", "paste_blended", "pasted_region"]
 Rectangle = tuple[float, float, float, float]
 """(x0, y0, x1, y1) in pixels of a crop, the origin at its outer corner."""
 
+_Spans = tuple[slice, slice]
+"""Rows and columns."""
+
 # What is pasted fades to nothing over this share of the crop's side, so that the crop's edge never shows.
 _FEATHER = 0.07
 # Around a mask, in shares of its shorter side: an object reaches to the edges of its rectangle, so what fades lies beyond.
@@ -33,6 +38,8 @@ _UNTOUCHED_LEVELS = 0.5
 _EDITED_LEVELS = 1.5
 # A cubic curve is drawn with at most this many straight pieces between two crop pixels; more would not be seen.
 _MAX_REFINEMENT = 8
+# Reach of the cubic kernel, in crop pixels.
+_KERNEL_PX = 2
 # Picture rows worked on at a time: bounds the memory for large photos.
 _ROWS = 128
 
@@ -54,12 +61,13 @@ def paste_back(pixels: np.ndarray, alignment: Alignment, reconstruction: np.ndar
     _check_photo(pixels)
     result = pixels.copy()
     difference = _difference(reconstruction, edited)
-    box = _picture_box(difference, alignment, pixels.shape[1], pixels.shape[0])
-    if box is None:
+    reached = _reached(difference)
+    box = None if reached is None else _picture_box(reached, alignment, pixels.shape[1], pixels.shape[0])
+    if reached is None or box is None:
         return result
     left, top, right, bottom = box
     refinement = min(_MAX_REFINEMENT, int(np.ceil(alignment.picture_px_per_crop_px)))
-    fine = _refine(difference, refinement)
+    fine = _refine(difference, reached, refinement)
     for row in range(top, bottom, _ROWS):
         window = result[row : min(row + _ROWS, bottom), left:right]
         added = _seen(fine, alignment, (left, row), window.shape[:2], mode="bilinear", beyond="zeros").round_().to(torch.int16)
@@ -175,42 +183,61 @@ def _difference(reconstruction: np.ndarray, edited: np.ndarray) -> torch.Tensor:
     return levels * inside * inside[:, None]
 
 
-def _picture_box(difference: torch.Tensor, alignment: Alignment, width: int, height: int) -> tuple[int, int, int, int] | None:
-    """(left, top, right, bottom) of the picture's pixels the difference can reach; None when it reaches none."""
-    changed = difference.abs().amax(dim=(0, 1)) > 0
-    rows, columns = changed.any(dim=1).nonzero().flatten(), changed.any(dim=0).nonzero().flatten()
-    if len(rows) == 0:
-        return None
-    # Two crop pixels more: the reach of the cubic kernel.
-    x0, x1 = int(columns[0]) - 2, int(columns[-1]) + 3
-    y0, y1 = int(rows[0]) - 2, int(rows[-1]) + 3
-    corners = alignment.to_picture(np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], dtype=np.float64))
+def _reached(difference: torch.Tensor) -> _Spans | None:
+    """Rows and columns of the crop that hold a change, and as far around as the cubic kernel reaches; None: there is none."""
+    changed = (difference != 0).any(dim=1)[0]
+    spans = []
+    for across in (1, 0):
+        places = changed.any(dim=across).nonzero().flatten()
+        if len(places) == 0:
+            return None
+        spans.append(slice(max(int(places[0]) - _KERNEL_PX, 0), min(int(places[-1]) + 1 + _KERNEL_PX, changed.shape[0])))
+    return spans[0], spans[1]
+
+
+def _picture_box(reached: _Spans, alignment: Alignment, width: int, height: int) -> tuple[int, int, int, int] | None:
+    """(left, top, right, bottom) of the picture's pixels that these rows and columns of the crop lie on; None: on none."""
+    rows, columns = reached
+    corners = alignment.to_picture(_corners((columns.start, rows.start, columns.stop, rows.stop)))
     left, top = np.maximum(np.floor(corners.min(axis=0)), 0).astype(int)
     right, bottom = np.minimum(np.ceil(corners.max(axis=0)), (width, height)).astype(int)
     return (int(left), int(top), int(right), int(bottom)) if left < right and top < bottom else None
 
 
-def _refine(difference: torch.Tensor, factor: int) -> torch.Tensor:
+def _refine(difference: torch.Tensor, reached: _Spans, factor: int) -> torch.Tensor:
     """The difference on a grid `factor` times finer, [1, 3, R, R] to [1, 3, factor R, factor R].
 
     Separable cubic of Mitchell and Netravali 1988 with B = C = 1/3, clamped to the range of the four crop pixels
-    around each point, so that an edge gets no halo.
+    around each point, so that an edge gets no halo. Only what is `reached` is computed, the rest is zero.
     """
     if factor == 1:
         return difference
     size = difference.shape[-1]
+    fine = difference.new_zeros(1, 3, size * factor, size * factor)
+    rows, columns = reached
+    finer_rows, finer_columns = (slice(span.start * factor, span.stop * factor) for span in (rows, columns))
     weights = _cubic_weights(size, factor)
-    smooth = weights @ difference @ weights.T
+    smooth = weights[finer_rows, rows] @ difference[..., rows, columns] @ weights[finer_columns, columns].T
     # Pooled cell (i, j) spans crop pixels i - 1, i and j - 1, j: between their centres lie the points it bounds.
-    padded = functional.pad(difference, (1, 1, 1, 1), mode="replicate")
+    padded = functional.pad(difference[..., rows, columns], (1, 1, 1, 1), mode="replicate")
     highest, lowest = functional.max_pool2d(padded, 2, stride=1), -functional.max_pool2d(-padded, 2, stride=1)
-    cell = torch.from_numpy(np.floor((np.arange(size * factor) + 0.5) / factor + 0.5).astype(np.int64))
-    highest, lowest = (bound[..., cell, :][..., cell] for bound in (highest, lowest))
-    return torch.minimum(torch.maximum(smooth, lowest), highest)
+    row_cells, column_cells = (_cells(span.stop - span.start, factor) for span in (rows, columns))
+    highest, lowest = (bound[..., row_cells, :][..., column_cells] for bound in (highest, lowest))
+    fine[..., finer_rows, finer_columns] = torch.minimum(torch.maximum(smooth, lowest), highest)
+    return fine
 
 
+def _cells(size: int, factor: int) -> torch.Tensor:
+    """int64 [factor * size]: for each fine point, which of the size + 1 pooled cells it lies in."""
+    return torch.from_numpy(np.floor((np.arange(size * factor) + 0.5) / factor + 0.5).astype(np.int64))
+
+
+@lru_cache(maxsize=2 * _MAX_REFINEMENT)
 def _cubic_weights(size: int, factor: int) -> torch.Tensor:
-    """float32 [factor * size, size] whose rows sum to 1: the value at each fine point from the crop pixels around it."""
+    """float32 [factor * size, size] whose rows sum to 1: the value at each fine point from the crop pixels around it.
+
+    Kept, and so not to be written to: a slider asks for the same weights again with every move.
+    """
     points = (np.arange(size * factor) + 0.5) / factor - 0.5
     t = np.abs(points[:, None] - np.arange(size))
     near = (7 * t**3 - 12 * t**2 + 16 / 3) / 6

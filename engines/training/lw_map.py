@@ -31,7 +31,7 @@ _BLOCK = 1024
 
 @dataclass(frozen=True)
 class LwOptions:
-    """How a map is trained. `engines.training.lw` makes the paper's own setting from its option ``--paper``."""
+    """How a map is trained. `engines.training.lw_recipe` makes the paper's own setting from its option ``--paper``."""
 
     steps: int = 40
     batch: int = 384

@@ -59,8 +59,8 @@ class Trial:
     """What the image predictor says of held-out codes before and after an edit.
 
     codes: [n, L, D]; attributes: the columns of `labels` bool [N, K], the training labels, which tell what an edit implies;
-    change, certainty: see :class:`engines.training.lw.Recipe`; predictor: from pictures to logits, by its `attributes`; None is
-    the pack's. `before`: the logits [n, K] of the unedited codes.
+    change, certainty: see :class:`engines.training.lw_recipe.Recipe`; predictor: from pictures to logits, by its `attributes`;
+    None is the pack's. `before`: the logits [n, K] of the unedited codes.
     """
 
     def __init__(

@@ -27,11 +27,12 @@ from engines.predictors.latent_classifier import LatentClassifier
 from engines.training.classifier import fit_classifier
 from engines.training.codes import CodeSet
 from engines.training.family_run import Material, fit_family
-from engines.training.lw import Recipe, TransportFit
+from engines.training.lw_recipe import Recipe
 from engines.training.runs import Run
 from engines.training.sample_weights import implied_changes, sample_weights, weight_attributes
 from engines.training.schedule import Schedule
 from engines.training.statistics import latent_statistics
+from engines.training.transport_fit import TransportFit
 from engines.training.trial import Joined, Trial
 
 __all__ = ["Examples", "TrainedEdit", "Training", "check_counts", "train_user_edit"]

@@ -21,7 +21,7 @@ from engines.evaluation.user_edit import write_user_edit_report
 from engines.packs.load import Pack
 from engines.packs.user_edit_files import check_new_id, id_for, write_user_edit
 from engines.packs.user_edits import UserEdit
-from engines.training.lw import Recipe
+from engines.training.lw_recipe import Recipe
 from engines.training.runs import Run, run_folder
 from engines.training.user_edit import Examples, TrainedEdit, Training, check_counts, train_user_edit
 from engines.user_edits.codes_file import CodesFile

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -286,6 +287,8 @@ def test_live_benchmark_paints_the_same_frame_both_ways(tiny_pack):
 
     result = run_command(live, "--repeats", "3")
     assert {"frame_ms_median", "frame_ms_p95", "baseline_ms_median", "frame_ratio"} <= set(result)
+    assert (result["weights"], result["cores"]) == (tiny_pack.weights_hash, len(os.sched_getaffinity(0)))
+    assert result["command"].startswith("python -m engines benchmark live --pack tiny --repeats 3 ")
     assert result["frame_ms_median"] <= result["frame_ms_p95"]
     crop = samples(tiny_pack, 1, seed=0)[0]
     found = inverted(tiny_pack, crop, "encoder", seconds=None, steps=None, seed=0)

@@ -20,10 +20,11 @@ from engines.core.paths import PACKS_VARIABLE
 from engines.data.registry import DATA_SETS
 from engines.packs.load import Pack
 from engines.packs.registry import open_pack
-from engines.training import family_run, lw
+from engines.training import family_run, lw, lw_recipe
 from engines.training.calibration import answers
 from engines.training.codes import CodeSet
-from engines.training.lw import Recipe, add_arguments, recipe_of
+from engines.training.lw import add_arguments
+from engines.training.lw_recipe import PAPER_STEPS, Recipe, recipe_of
 from engines.training.pack_definitions import DEFINITIONS
 from tests.command_run import run_command
 from tests.tiny_pack import TINY_ATTRIBUTES
@@ -214,7 +215,7 @@ def test_the_printed_setting_and_its_star():
 def test_the_printed_setting_has_whole_maps_whole_sides_and_steps_enough_where_nothing_else_is_said():
     for dim in (16, 512):
         options = _parsed("--paper", dim=dim).options
-        assert (options.map_components, options.rank, options.batch, options.steps) == (0, dim, 0, lw.PAPER_STEPS)
+        assert (options.map_components, options.rank, options.batch, options.steps) == (0, dim, 0, PAPER_STEPS)
     words = ("--paper", "--rate", "0.01", "--rank", "3", "--batch", "40", "--steps", "7")
     options = _parsed(*words).options
     assert (options.learning_rate, options.rank, options.batch, options.steps) == (0.01, 3, 40, 7)
@@ -226,7 +227,7 @@ def test_the_printed_setting_has_whole_maps_whole_sides_and_steps_enough_where_n
 
 def test_the_printed_setting_trains_and_says_how(home, monkeypatch):
     """Full matrices are no cut ones: of D = 16. The steps stand in the run's configuration too."""
-    monkeypatch.setattr(lw, "PAPER_STEPS", 12)
+    monkeypatch.setattr(lw_recipe, "PAPER_STEPS", 12)
     maps, figures = home.train("--paper", "--star", "--attributes", "Smiling", name="LW*", run="paper")
     assert maps.rank == 16
     assert all(row["steps"] == 12 and row["loss_best"] < row["loss_first"] for row in figures.values())

@@ -74,6 +74,29 @@ def test_a_made_up_person_downloads_exactly_as_painted(page: Any):
     assert np.array_equal(saved, painted(page))
 
 
+def test_a_moving_slider_has_only_itself_drawn_anew(page: Any):
+    """What a page draws beside the slider takes the time of its pictures: other sliders stand still, and nothing glides."""
+    surprise(page)
+    settle(page)
+    page.evaluate(
+        """() => {
+          window.__drawn = new Set();
+          new MutationObserver((records) => records.forEach(({ target }) => {
+            const element = target.nodeType === Node.ELEMENT_NODE ? target : target.parentElement;
+            if (element.closest(".line, .track")) window.__drawn.add(element.closest("[data-attribute]").dataset.attribute);
+          })).observe(document.querySelector(".lwe-attributes"),
+                      { subtree: true, childList: true, characterData: true, attributes: true });
+          window.__gliding = 0;
+          lwe.on("painted", () => requestAnimationFrame(() => { window.__gliding += document.getAnimations().length; }));
+        }"""
+    )
+    for strength in ("1", "0.4"):
+        slider(page).fill(strength)
+        settle(page)
+    assert page.evaluate("[...window.__drawn]") == [attribute_id(page)]
+    assert page.evaluate("() => new Promise((tell) => requestAnimationFrame(() => tell(window.__gliding)))") == 0
+
+
 def test_edits_go_as_far_as_the_picture_calls_for_unless_the_user_wants_all(page: Any):
     """Something that the person surely has not is taken away, and something that it surely has is added."""
     surprise(page)
@@ -140,9 +163,7 @@ def test_one_of_several_faces_is_chosen_by_its_number(page: Any):
     first = shown(page)["inversion"]
     assert page.locator(".face-box").count() == 2
     assert page.get_by_role("alert").filter(has_text="2 faces").count() == 1
-    page.get_by_text("Face 2").click()
-    page.wait_for_function(f"() => document.querySelector('{RESULT}').getAttribute('aria-busy') === 'true'")
-    settle(page)
+    choose_face(page, 2)
     assert shown(page)["inversion"] != first
 
 

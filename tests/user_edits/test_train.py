@@ -19,8 +19,8 @@ from engines.core.progress import Progress
 from engines.data.label_table import read_label_table
 from engines.packs import user_edit_files
 from engines.packs.user_edits import EDIT_NAME, LEAST, edits_folder, fitting_edits, open_networks
-from engines.training.lw import Recipe
 from engines.training.lw_map import LwOptions
+from engines.training.lw_recipe import Recipe
 from engines.training.user_edit import Training
 from engines.user_edits.codes_file import CodesFile
 from engines.user_edits.encoding import encode_pictures

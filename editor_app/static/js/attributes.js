@@ -6,7 +6,7 @@ window.lwe.mountAttributes = (element) => {
   const identity = part("identity"); // missing where the pack shows no persons
   const showIdentity = (share) => {
     if (!identity) return;
-    identity.textContent = share === null ? "–" : percent(Math.max(0, share));
+    lwe.write(identity, share === null ? "–" : percent(Math.max(0, share)));
     part("identity-meter").style.setProperty("--now", Math.max(0, share ?? 0));
   };
   const parts = (row, own = false) => ({
@@ -26,9 +26,13 @@ window.lwe.mountAttributes = (element) => {
   const percent = (share) => `${Math.round(100 * share)} %`;
   const signed = (strength) => (strength === 0 ? "0" : `${strength > 0 ? "+" : "−"}${Math.abs(strength).toFixed(2)}`);
 
-  function drawSlider({ id, input, value, reset, row }) {
+  // While a hand drags one slider all others stand still: drawing them too would take the time that its pictures need.
+  function drawSlider(parts) {
+    const { id, input, value, reset, row } = parts;
     const strength = lwe.state.edits[id] || 0;
     if (Number(input.value) !== strength) input.value = strength;
+    if (parts.drawn === strength) return;
+    parts.drawn = strength;
     lwe.fillSlider(input, { value: strength, words: signed(strength) });
     value.textContent = signed(strength);
     reset.disabled = strength === 0;
@@ -142,8 +146,8 @@ window.lwe.mountAttributes = (element) => {
     for (const { id, own, row, was, now, meter, name, verdict } of rows) {
       if (!attributes[id]) continue;     // trained since the picture was painted
       const [before, after, flipped, levelBefore, levelAfter] = attributes[id];
-      was.textContent = levelBefore ?? percent(before);
-      now.textContent = levelAfter ?? percent(after);
+      lwe.write(was, levelBefore ?? percent(before));
+      lwe.write(now, levelAfter ?? percent(after));
       meter.style.setProperty("--was", before);
       meter.style.setProperty("--now", after);
       row.classList.toggle("changed", flipped);
@@ -152,11 +156,11 @@ window.lwe.mountAttributes = (element) => {
       const strength = lwe.state.asNeeded && !own && levelBefore === undefined ? lwe.state.edits[id] || 0 : 0;
       const already = !flipped && (strength > 0 ? before > 0.75 : strength < 0 && before < 0.25);
       row.classList.toggle("already", already);
-      verdict.textContent = already ? "already" : "changed";
+      lwe.write(verdict, already ? "already" : "changed");
       if (flipped) changed.push(name);
     }
     showIdentity(share);
-    part("changes").textContent = changed.length ? changed.join(", ") : "nothing yet";
+    lwe.write(part("changes"), changed.length ? changed.join(", ") : "nothing yet");
   });
 
   rows.forEach(drawSlider);

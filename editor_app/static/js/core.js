@@ -245,10 +245,13 @@ window.lwe = window.lwe || (() => {
     emit("connected");
   }
 
+  // Writes a text that may be there already: the same text, written again, would be laid out again.
+  const write = (node, text) => { if (node.textContent !== String(text)) node.textContent = text; };
+
   // Used by every panel: the element of that name inside it.
   const part = (element, name) => element.querySelector(`[data-part="${name}"]`);
 
   return { state, on, emit, call, notify, order, send, cancel, receive, setEdits, setObject, edited, setFamily, setAsNeeded, setView, setBlend, blend, goal, wanted,
-           connect, part, NO_ANSWER, QUICK_BLEND,
+           connect, part, write, NO_ANSWER, QUICK_BLEND,
            upload: (file) => bridge.upload(file) };
 })();

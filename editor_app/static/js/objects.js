@@ -83,7 +83,7 @@ window.lwe.mountObjects = (element) => {
       // A slider counts in thousandths, a logarithm of one does not come back exactly.
       if (Math.abs(Number(input.value) - value) > 1e-3) input.value = value;
       lwe.fillSlider(input, { still, value, words: views[id].words(value) });
-      output.textContent = views[id].words(value);
+      lwe.write(output, views[id].words(value));
       input.disabled = !usable || (id === "class_alpha" && !object.class);
       const moved = id === "class_alpha" ? Boolean(object.class) : Math.abs(value - still) > 1e-6;
       reset.disabled = !moved;

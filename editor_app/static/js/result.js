@@ -139,18 +139,18 @@ window.lwe.mountResult = (element, trigger, props, server, upload, watch) => {
     part("result").hidden = !part("preview").hidden || !result || !lwe.live.shown();
     part("stage").classList.toggle("dimmed", !preview && !painted);
     part("empty").hidden = Boolean(result) || phase === "working";
-    part("empty-text").textContent = phase !== "choose" ? part("empty-text").dataset.start
-      : picture.region === null ? "Choose what to edit." : "Press Invert to go on.";
+    lwe.write(part("empty-text"), phase !== "choose" ? part("empty-text").dataset.start
+      : picture.region === null ? "Choose what to edit." : "Press Invert to go on.");
     part("views").hidden = !result?.photo;
     element.querySelectorAll("[data-view]").forEach((radio) => { radio.checked = radio.dataset.view === view; });
     part("blending").hidden = phase !== "ready" || !result.photo;
     if (result?.photo) part("blend").value = lwe.blend();
     part("blend-hint").hidden = lwe.blend() === lwe.QUICK_BLEND;
     for (const name of ["compare", "download"]) part(name).disabled = phase !== "ready";
-    part("facts").textContent = phase === "ready" ? describe(result, view) : "";
+    lwe.write(part("facts"), phase === "ready" ? describe(result, view) : "");
     part("download").title = phase === "ready" ? result.saves[result.photo ? view : "crop"] : "";
     const states = { working: "Working", ready: "Ready to edit", choose: "Waiting for your choice" };
-    part("status").textContent = sending ? states.working : states[phase] || "";
+    lwe.write(part("status"), sending ? states.working : states[phase] || "");
     drawJob(sending ? { text: "Sending the picture" } : job);
     if (phase !== "ready") hold(false);
   }

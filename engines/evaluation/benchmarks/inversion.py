@@ -17,6 +17,7 @@ from torch import Tensor
 from engines.core.errors import OptionError
 from engines.evaluation.benchmarks.basin import basin_round_figures
 from engines.evaluation.benchmarks.grouped import grouped_synthesis
+from engines.evaluation.benchmarks.record import recorded
 from engines.evaluation.benchmarks.timing import add_timing_arguments, apply_threads, interleaved_ms
 from engines.evaluation.judges import samples
 from engines.evaluation.ways import inverted
@@ -63,7 +64,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     )
     own, grouped = (float(np.median(step_ms[name])) for name in ("own", "grouped"))
     refined = inverted(pack, crop, "encoder-refine", seconds=None, steps=arguments.steps, seed=arguments.seed)
-    return {
+    figures = {
         "encoder_ms_median": float(np.median(encoder_ms)),
         "encoder_ms_p95": float(np.quantile(encoder_ms, 0.95)),
         "refine_steps_per_sec": refined.steps / refined.seconds,
@@ -76,6 +77,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         "threads": threads,
         "repeats": arguments.repeats,
     }
+    return recorded(figures, "benchmark inversion", arguments, ("repeats", "threads", "steps", "round_steps", "rounds"), pack)
 
 
 def _step(pack: Pack, objective: ImageObjective, synthesise: Callable[[Tensor], Tensor]) -> Callable[[int], None]:

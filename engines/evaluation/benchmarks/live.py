@@ -15,6 +15,7 @@ import torch
 
 from engines.core.errors import OptionError
 from engines.evaluation.benchmarks.grouped import grouped_synthesis
+from engines.evaluation.benchmarks.record import recorded
 from engines.evaluation.benchmarks.timing import add_timing_arguments, apply_threads, interleaved_ms
 from engines.evaluation.judges import samples
 from engines.evaluation.ways import inverted
@@ -54,7 +55,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             arguments.repeats,
         )
     medians = {name: float(np.median(values)) for name, values in measured.items()}
-    return {
+    figures = {
         "frame_ms_median": medians["frame"],
         "frame_ms_p95": float(np.quantile(measured["frame"], 0.95)),
         "baseline_ms_median": medians["baseline"],
@@ -66,6 +67,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         "threads": threads,
         "repeats": arguments.repeats,
     }
+    return recorded(figures, "benchmark live", arguments, ("repeats", "threads"), pack)
 
 
 @torch.no_grad()

@@ -17,6 +17,7 @@ import numpy as np
 from engines.core.arguments import bounded_int
 from engines.core.rng import numpy_generator
 from engines.data.registry import set_with_attributes
+from engines.evaluation.benchmarks.record import recorded
 from engines.evaluation.benchmarks.timing import interleaved_ms
 from engines.packs.registry import open_pack
 
@@ -33,7 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Returns `render_ms_per_picture`, `render_ms_p95`, `baseline_ms_median` and `render_ratio` (picture / baseline)."""
-    labels = [label for row in open_pack(arguments.pack).manifest.attributes for label in row.levels or (row.id,)]
+    pack = open_pack(arguments.pack)
+    labels = [label for row in pack.manifest.attributes for label in row.levels or (row.id,)]
     data = set_with_attributes(labels)
     records = [data.exported(arguments.seed, index) for index in range(arguments.n)]
     values = numpy_generator(arguments.seed).random(_BASELINE_VALUES, np.float32)
@@ -47,7 +49,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         )
     baseline = float(np.median(measured["baseline"]))
     mean = float(measured["render"].mean())
-    return {
+    figures = {
         "render_ms_per_picture": mean,
         "render_ms_p95": float(np.quantile(measured["render"], 0.95)),
         "baseline_ms_median": baseline,
@@ -58,6 +60,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         "set": data.name,
         "size_px": data.size_px,
     }
+    return recorded(figures, "benchmark render", arguments, ("n",), pack)
 
 
 @contextmanager
