@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from editor_app.examples import examples_folder, load_examples
 from editor_app.temporary import own_folder
+from engines.core.errors import OptionError
 
 if TYPE_CHECKING:
     from editor_app.editor import Editor
@@ -43,6 +44,7 @@ def serve(host: str, port: int, pack_id: str, on_ready: Callable[[str], None]) -
         # Read when Gradio is imported. Its statistics over past events would be computed anew after each of them.
         os.environ.update(GRADIO_ANALYTICS_ENABLED="False", GRADIO_ANALYTICS_CACHE_FREQUENCY="1000000")
         os.environ.setdefault("GRADIO_TEMP_DIR", str(folder / "uploads"))
+        _check_folders()
         _run(host, port, pack_id, on_ready, cleanups)
 
 
@@ -63,25 +65,20 @@ def _check_port(host: str, port: int) -> None:
         with socket.create_server((host, port)):
             pass
     except (OSError, OverflowError) as error:
-        from engines.api import OptionError  # slow, and not needed where the port is free
-
         reason = getattr(error, "strerror", None) or error
         raise OptionError(f"cannot listen on {host} port {port} ({reason}); choose another with --port or --host.") from error
 
 
 def _run(host: str, port: int, pack_id: str, on_ready: Callable[[str], None], cleanups: ExitStack) -> None:
+    infos = _packs_with(pack_id)
+    # After what may be wrong with the start: Gradio takes seconds to import.
     from editor_app.build import build
     from editor_app.editor import Editor
     from editor_app.markup import script, style
     from editor_app.panels.source import MAX_UPLOAD_BYTES
     from editor_app.routes import add_routes
     from editor_app.theme import page_theme
-    from engines.api import PackNotFoundError, list_packs
 
-    _check_environment()
-    infos = {info.id: info for info in list_packs()}
-    if pack_id not in infos:
-        raise PackNotFoundError(f"there is no pack {pack_id!r}; installed: {', '.join(infos) or 'none'}.")
     editor = Editor(infos[pack_id], load_examples(examples_folder(pack_id)), upload_dir=os.environ["GRADIO_TEMP_DIR"])
     cleanups.callback(editor.close)
     others = [_beside(editor, info) for info in infos.values() if info.id != pack_id and info.methods]
@@ -111,10 +108,21 @@ def _run(host: str, port: int, pack_id: str, on_ready: Callable[[str], None], cl
         _sweep(editor)
 
 
-def _check_environment() -> None:
-    """Before the page stands, and in our words: what a job would stumble over later."""
-    from engines.api import OptionError, tuned_entries, user_edits
+def _packs_with(pack_id: str) -> dict[str, PackInfo]:
+    """The installed packs by their ids. Raises PackNotFoundError where this one is not among them."""
+    from engines.api import PackNotFoundError, list_packs, tuned_entries, user_edits
 
+    # LWE_TUNED_BYTES is looked at, and what interrupted trainings have left is removed.
+    tuned_entries()
+    user_edits()
+    infos = {info.id: info for info in list_packs()}
+    if pack_id not in infos:
+        raise PackNotFoundError(f"there is no pack {pack_id!r}; installed: {', '.join(infos) or 'none'}.")
+    return infos
+
+
+def _check_folders() -> None:
+    """Before the page stands, and in our words: what a job would stumble over later."""
     for name in ("LWE_DATA_DIR", "GRADIO_TEMP_DIR"):
         folder = os.environ.get(name)
         if folder is None:
@@ -125,9 +133,6 @@ def _check_environment() -> None:
             raise OptionError(f"{name}={folder}: this folder cannot be made ({error.strerror}); name another.") from error
         if not os.access(folder, os.W_OK):
             raise OptionError(f"{name}={folder}: nothing can be written into this folder; name another.")
-    # LWE_TUNED_BYTES is looked at, and what interrupted trainings have left is removed.
-    tuned_entries()
-    user_edits()
 
 
 def _sweep(editor: Editor) -> None:

@@ -108,8 +108,14 @@ def test_the_engine_knows_no_user_interface():
 def test_the_page_uses_the_facade_only():
     names = [(path.name, name) for path in PAGE_FILES for name in _imports(path) if name.split(".")[0] == "engines"]
     # What the start needs before the facade, which takes seconds to import: errors are told, the server's folder is there.
-    allowed = {"app.py": ("api", "core"), "temporary.py": ("api", "core")}
+    allowed = dict.fromkeys(("app.py", "serve.py", "temporary.py"), ("api", "core"))
     assert not [(file, name) for file, name in names if name.split(".")[1] not in allowed.get(file, ("api",))]
+
+
+def test_the_way_to_the_page_is_free_of_torchvision():
+    """It brings torch's compiler with it: seconds, before a page can be seen, for what few lines of SciPy do as well."""
+    files = [*PAGE_FILES, *(path for path in ENGINE_FILES if _part(path) not in ("training", "evaluation"))]
+    assert not [path for path in files if any(name.startswith("torchvision") for name in _imports(path))]
 
 
 def test_user_pictures_are_opened_in_one_place():

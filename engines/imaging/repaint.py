@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torchvision.transforms.functional import gaussian_blur
+from scipy.ndimage import gaussian_filter
 
 from engines.imaging.smooth_step import smooth_step
 
@@ -35,7 +35,6 @@ def before_edit(crop: np.ndarray, reconstruction: np.ndarray, edited: np.ndarray
         raise ValueError(f"expected three pictures [R, R, 3], got {crop.shape}, {reconstruction.shape} and {edited.shape}")
     before, photo, after = (torch.from_numpy(picture.astype(np.float32)) for picture in (reconstruction, crop, edited))
     change = (after - before).abs().amax(dim=2)
-    size = 2 * round(3 * _AROUND_PX) + 1
-    around = gaussian_blur(change[None], [size, size], [_AROUND_PX, _AROUND_PX])[0]
+    around = torch.from_numpy(gaussian_filter(change.numpy(), _AROUND_PX, mode="mirror", radius=round(3 * _AROUND_PX)))
     repainted = smooth_step((around - _KEPT_LEVELS) / (_REPAINTED_LEVELS - _KEPT_LEVELS))
     return (before + repainted[..., None] * (photo - before)).numpy()
