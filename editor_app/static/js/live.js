@@ -79,26 +79,28 @@ window.lwe.live = window.lwe.live || ((lwe) => {
   async function show() {
     if (showing) return;
     showing = true;
-    while (arrived) {
-      const { wanted, answer } = arrived;
-      arrived = null;
-      const unwanted = () => lwe.wanted()?.inversion !== wanted.inversion;     // another picture came meanwhile
-      const back = key(lwe.wanted()) === paintedKey;                           // the hand is back where it was
-      if (!unwanted() && !back) {
-        image.src = answer.src;
-        await image.decode().catch(() => {});
+    try {
+      while (arrived) {
+        const { wanted, answer } = arrived;
+        arrived = null;
+        await showOne(wanted, answer);
       }
-      if (back || unwanted()) {
-        drop(wanted);
-        continue;
-      }
-      image.dataset.shown = JSON.stringify(answer.shown);
-      paintedKey = key(wanted);
-      failedKey = "";
-      lwe.emit("painted", answer);
+    } finally {
+      showing = false;
+      paint();
     }
-    showing = false;
-    paint();
+  }
+
+  async function showOne(wanted, answer) {
+    const unwanted = () => lwe.wanted()?.inversion !== wanted.inversion;         // another picture came meanwhile
+    if (unwanted() || key(lwe.wanted()) === paintedKey) return drop(wanted);     // or the hand is back where it was
+    image.src = answer.src;
+    await image.decode().catch(() => {});
+    if (unwanted()) return drop(wanted);
+    image.dataset.shown = JSON.stringify(answer.shown);
+    paintedKey = key(wanted);
+    failedKey = "";
+    lwe.emit("painted", answer);
   }
 
   function forget() {
