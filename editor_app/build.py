@@ -27,10 +27,18 @@ MAX_JOBS = 30
 """Jobs that may be open at once, waiting ones included; Gradio's worker threads are 40."""
 
 
+class _Page(gr.Blocks):
+    """Endpoints fill in what a plain HTTP call leaves out at its end, as gradio_client does for its callers."""
+
+    def validate_inputs(self, block_fn: Any, inputs: list[Any]) -> None:
+        inputs.extend(block.value for block in block_fn.inputs[len(inputs) :])
+        super().validate_inputs(block_fn, inputs)
+
+
 def build(editor: Editor, *others: Editor) -> gr.Blocks:
     """The page of one editor with the three public endpoints, and below ``/<pack id>`` the pages of others."""
     # Uploads are old after an hour and removed then; the pictures being edited live in memory.
-    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(600, 3600)) as page:
+    with _Page(title=TITLE, analytics_enabled=False, delete_cache=(600, 3600)) as page:
         _page_parts(editor, main=editor)
         _add_endpoints(editor)
         page.unload(_leaver(editor))

@@ -64,6 +64,38 @@ def test_invert_takes_options(app: App, client: Any, photo: Path):
     assert len(facts["mask"]) == 4
 
 
+def call_plainly(app: App, endpoint: str, *data: Any) -> tuple[str, Any]:
+    """The last event of an endpoint and its data, as curl gets them."""
+    httpx = pytest.importorskip("httpx")  # Gradio brings it
+    url = f"{app.url}/gradio_api/call/{endpoint}"
+    order = httpx.post(url, json={"data": data}, timeout=60).raise_for_status().json()["event_id"]
+    *_, event, told = (line for line in httpx.get(f"{url}/{order}", timeout=60).text.splitlines() if line)
+    return event.removeprefix("event: "), json.loads(told.removeprefix("data: "))
+
+
+def test_a_plain_call_may_leave_out_what_has_a_usual_value(app: App, photo: Path):
+    httpx = pytest.importorskip("httpx")
+    with photo.open("rb") as file:
+        [path] = httpx.post(f"{app.url}/gradio_api/upload", files={"files": file}).json()
+    image = {"path": path, "meta": {"_type": "gradio.FileData"}}
+    event, (picture, facts) = call_plainly(app, "invert", image, app.pack, "encoder", 0)
+    assert event == "complete"
+    assert picture["path"].endswith(".png")
+    assert "mse" in facts
+    event, (_, facts) = call_plainly(app, "edit", image, app.pack, "encoder", {}, True)
+    assert event == "complete"
+    assert facts["before"] == facts["after"]
+    event, (_, facts) = call_plainly(app, "invert", image)
+    assert event == "complete"
+    assert facts["method"] == "encoder-refine"
+
+
+def test_a_plain_call_without_a_picture_is_told_so(app: App):
+    event, told = call_plainly(app, "invert")
+    assert event == "error"
+    assert "picture" in json.dumps(told)
+
+
 def test_a_program_is_told_how_far_its_inversion_is(app: App, client: Any, photo: Path):
     values = {"image": send(photo), "pack": app.pack, "method": "adam", "api_name": "/invert"}
     job = client.submit(**values, options={"seconds": 2})
