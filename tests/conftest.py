@@ -33,6 +33,8 @@ def _surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv(DATA_DIR_VARIABLE, str(tmp_path / "data-dir"))
     # What lies in the user's cache would decide which perceptual distance is used.
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch-home"))
+    # Few pictures are rendered sooner here, where meshes and drawings stay loaded, than processes start that load them again.
+    monkeypatch.setattr("engines.data.workers.default_processes", lambda: 1)
     for name in ("connect", "connect_ex"):
         monkeypatch.setattr(socket.socket, name, _local_only(getattr(socket.socket, name)))
 

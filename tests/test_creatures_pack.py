@@ -30,7 +30,7 @@ def pack() -> api.Pack:
 @pytest.fixture(scope="module")
 def held_out(tmp_path_factory) -> RenderedSet:
     """Pictures that nothing was trained on, every class in a tenth of them."""
-    return rendered_set("creatures", "test", COUNT, folder=tmp_path_factory.mktemp("creatures"))
+    return rendered_set("creatures", "test", COUNT, folder=tmp_path_factory.mktemp("creatures"), processes=1)
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def test_the_frame_is_brought_to_an_object_off_the_middle(pack, held_out):
         pixels[2:46, 18:62] = small
         x0, y0, x1, y1 = (44 * edge for edge in held_out.records[index].box)
         box = (18 + x0, 2 + y0, 18 + x1, 2 + y1)
-        search = api.invert(pack, _picture(pixels), method="adam", transform="spatial", mask=box, evaluations=120)
+        search = api.invert(pack, _picture(pixels), method="adam", transform="spatial", mask=box, evaluations=60)
         inversion = api.finish(search)
         back = np.linalg.inv(np.vstack([Transform.from_json(inversion.transform).matrix(64), (0, 0, 1)]))
         x0, y0, x1, y1 = found_box(pack, inversion.reconstruction)

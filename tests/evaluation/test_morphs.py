@@ -21,16 +21,16 @@ pytestmark = pytest.mark.train
 
 def test_figures_are_those_of_the_page_and_repeat(tmp_path, monkeypatch):
     monkeypatch.setenv(DATA_DIR_VARIABLE, str(tmp_path / "data"))
-    words = ["evaluate", "morphs", "--pack", "creatures", "--n", "4", "--truncations", "1"]
+    words = ["evaluate", "morphs", "--pack", "creatures", "--n", "2", "--truncations", "1"]
     for name in ("first", "again"):
         assert main([*words, "--out", str(tmp_path / name)]) == 0
     for file in ("table.csv", "morphs.png"):
         assert (tmp_path / "first" / file).read_bytes() == (tmp_path / "again" / file).read_bytes()
 
-    pack, found = api.open_pack("creatures"), rendered_set("creatures", "test", 4)
+    pack, found = api.open_pack("creatures"), rendered_set("creatures", "test", 2)
     classes = [row.id for row in pack.manifest.classes]
     reached: dict[str, list[float]] = {name: [] for name in classes}
-    for picture in found.images[:4]:
+    for picture in found.images[:2]:
         whole = api.align(pack, api.Picture(np.array(picture), "render"), None)
         creature = api.finish(api.invert(pack, whole, method="encoder"))
         for target in set(classes) - {classes[_seen(pack, creature.reconstruction)]}:

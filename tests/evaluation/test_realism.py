@@ -125,7 +125,7 @@ def test_the_command_on_codes_and_styles(tmp_path, tiny_pack, monkeypatch):
     """SeFa moves codes; StyleSpace moves styles alone, so that its codes stay where they are while its pictures may not."""
     folder = pack_with_families(tiny_pack.folder, tmp_path / "packs" / "tiny")
     monkeypatch.setenv(PACKS_VARIABLE, str(folder.parent))
-    words = ("--families", "SeFa,StyleSpace", "--n", "20", "--fit", "24", "--per-attribute", "4", "--alphas", "1,8")
+    words = ("--families", "SeFa,StyleSpace", "--n", "20", "--fit", "20", "--per-attribute", "4", "--alphas", "1,8")
     result = _run(*words, out=tmp_path / "one")
     assert _run(*words, out=tmp_path / "two") == result
     for name in ("report.md", "table.csv", "curves.png", "strengths.png", "result.json"):

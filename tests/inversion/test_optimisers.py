@@ -56,7 +56,7 @@ def test_rosenbrocks_valley_is_followed_to_its_end(name, evaluations):
 def test_basin_cma_finds_the_lowest_of_many_dents_where_adam_stays_in_the_first():
     scores = {name: [] for name in ("adam", "basin-cma")}
     for name, seed in itertools.product(scores, range(4)):
-        problem, budget = FunctionProblem(rastrigin), Budget(evaluations=3000)
+        problem, budget = FunctionProblem(rastrigin), Budget(evaluations=1500)
         best, _ = minimum(_steps(name, problem, 4, budget, seed), problem, budget)
         scores[name].append(best.score)
     assert max(scores["basin-cma"]) < 0.05

@@ -34,9 +34,9 @@ def _flow(codes: torch.Tensor, steps: int, seed: int = 0, labels: torch.Tensor |
     )
 
 
-def test_the_flow_finds_both_clusters_in_their_proportion(small_batches):
+def test_the_flow_finds_both_clusters_in_their_proportion(quick_fits):
     codes = _two_clusters(4000, 1)
-    drawn = _flow(codes, 250).codes(torch.randn(4000, 4, generator=torch_generator(2)), _no_classes(4000), steps=20)
+    drawn = _flow(codes, 450).codes(torch.randn(4000, 4, generator=torch_generator(2)), _no_classes(4000), steps=20)
     first = drawn[:, 0]
     assert abs(float((first > 0).float().mean()) - 0.75) < 0.05
     # A normal distribution of the same mean and variance would leave a fifth of its mass between the clusters.
@@ -44,11 +44,11 @@ def test_the_flow_finds_both_clusters_in_their_proportion(small_batches):
     assert torch.allclose(drawn.std(0), codes.std(0), rtol=0.15)
 
 
-def test_a_class_has_its_own_codes(small_batches):
+def test_a_class_has_its_own_codes(quick_fits):
     """Each cluster is a class of its own: asked for it, the flow gives that cluster alone, whatever its share."""
     codes = _two_clusters(4000, 1)
     labels = torch.nn.functional.one_hot((codes[:, 0] > 0).long(), 2).float()
-    flow = _flow(codes, 250, labels=labels)
+    flow = _flow(codes, 450, labels=labels)
     for number, side in ((0, -1.0), (1, 1.0)):
         asked = torch.eye(2)[number].expand(2000, -1)
         first = side * flow.codes(torch.randn(2000, 4, generator=torch_generator(2)), asked, steps=20)[:, 0]

@@ -14,13 +14,13 @@ from engines.training.schedule import Schedule
 _DIM = 6
 
 
-def _teacher(codes: torch.Tensor, labels: torch.Tensor, *, z_dim: int = _DIM) -> CodeTeacher:
+def _teacher(codes: torch.Tensor, labels: torch.Tensor, *, z_dim: int = _DIM, steps: int = 450) -> CodeTeacher:
     return train_teacher(
         codes,
         torch.zeros(len(codes), 0),
         labels,
         z_dim=z_dim,
-        schedule=Schedule(steps=250),
+        schedule=Schedule(steps=steps),
         clock=time.monotonic,
         report=lambda step, seconds, loss: None,
         seed=0,
@@ -36,7 +36,7 @@ def _clouds(count: int) -> tuple[torch.Tensor, torch.Tensor]:
     return codes, yes[:, None].float()
 
 
-def test_the_last_coordinate_says_which_cloud(monkeypatch, small_batches):
+def test_the_last_coordinate_says_which_cloud(monkeypatch, quick_fits):
     monkeypatch.setattr("engines.training.gate_fit._STEPS", 300)
     codes, labels = _clouds(6000)
     teacher = _teacher(codes, labels)
@@ -50,9 +50,9 @@ def test_the_last_coordinate_says_which_cloud(monkeypatch, small_batches):
     assert torch.allclose(drawn.std(0)[:-1], codes.std(0)[:-1], rtol=0.15) and float(drawn.std(0)[-1]) < 0.01
 
 
-def test_without_labels_it_is_a_flow_of_all_axes(small_batches):
+def test_without_labels_it_is_a_flow_of_all_axes(quick_fits):
     codes, _ = _clouds(2000)
-    teacher = _teacher(codes, torch.zeros(2000, 0), z_dim=_DIM + 2)
+    teacher = _teacher(codes, torch.zeros(2000, 0), z_dim=_DIM + 2, steps=2)
     assert teacher.gates is None and teacher.flow.dim == _DIM
 
 

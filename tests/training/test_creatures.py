@@ -17,11 +17,14 @@ from engines.evaluation import generator as evaluate_generator
 from engines.evaluation import predictors as evaluate_predictors
 from engines.packs.registry import open_pack
 from engines.training import classifier, encoder, gan, lw, predictors
+from engines.training.object_statistics import write_object_statistics
 from tests.command_run import run_command
 
 pytest.importorskip("dicebear", reason="pip install -r requirements-train.txt")
 
 pytestmark = pytest.mark.train
+
+_FEW_SAMPLES = 100
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +48,11 @@ def trained(home) -> dict[str, dict[str, Any]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(DATA_DIR_VARIABLE, str(home / "data"))
         patch.setenv(PACKS_VARIABLE, str(home / "packs"))
+        # Every process that draws would check the drawings of all ten styles first.
+        patch.setattr("engines.data.workers.default_processes", lambda: 1)
+        patch.setitem(write_object_statistics.__kwdefaults__, "pictures", _FEW_SAMPLES)
         few = ("--pictures", "60")
-        results = {"predictors": _run(predictors, *few, "--steps", "8"), "gan": _run(gan, *few, "--steps", "10")}
+        results = {"predictors": _run(predictors, *few, "--steps", "4"), "gan": _run(gan, *few, "--steps", "5")}
         results["encoder"] = _run(encoder, *few, "--steps", "2")
         _run(classifier, *few, "--steps", "3", "--hidden", "16")
         _run(lw, *few, "--steps", "2", "--batch", "16", "--attributes", "Large")
@@ -78,7 +84,8 @@ def test_every_training_leaves_sample_pictures(trained, home):
 def test_statistics_of_objects_are_measured_once_there_is_a_generator(trained):
     manifest = open_pack("creatures").manifest
     found = manifest.object_statistics
-    assert found.pictures == 2000 and 0 < found.size_mode[0] <= 1
+    assert found.pictures == _FEW_SAMPLES and 0 < found.size_mode[0] <= 1
+    assert write_object_statistics.__kwdefaults__["pictures"] == 2000, "as many as that where no test asks for fewer"
     assert manifest.object_box == pytest.approx(found.box, abs=1e-4)
 
 

@@ -74,7 +74,7 @@ def test_autoencoding_learns_to_reconstruct(tmp_path):
     pictures = _pictures(16)
     fresh = _model()
     before = held_out_mse(fresh.encoder.eval(), fresh.generator, pictures)
-    model = _autoencode(tmp_path, 150)
+    model = _autoencode(tmp_path, 60)
     after = held_out_mse(model.encoder_ema.model, model.generator_ema.model, pictures)
     assert after < 0.7 * before
 
@@ -105,7 +105,7 @@ def test_the_same_seed_gives_the_same_weights(tmp_path):
         assert torch.equal(a, b)
 
 
-def test_the_mapping_moves_to_the_distribution_of_the_codes(tmp_path, small_batches):
+def test_the_mapping_moves_to_the_distribution_of_the_codes(tmp_path, quick_fits):
     generator = Generator(_CONFIG, seed=1)
     codes = torch.randn(4000, 8, generator=torch_generator(5)) * torch.linspace(0.2, 1.5, 8) + 0.5
     divergence = SamplesLoss("sinkhorn", p=2, blur=0.5)
@@ -113,15 +113,15 @@ def test_the_mapping_moves_to_the_distribution_of_the_codes(tmp_path, small_batc
         before = float(divergence(generator.mapping(torch.randn(1024, 8, generator=torch_generator(6))), codes[:1024]))
     run = Run.open(tmp_path, {}, resume=False)
     none = torch.zeros(len(codes), 0)
-    figures = fit_mapping(generator, codes, none, none, schedule=Schedule(steps=200), run=run, arguments=_arguments())
-    assert figures["sinkhorn_real_to_real"] < figures["sinkhorn_mapped_to_real"] < 0.7 * before
+    figures = fit_mapping(generator, codes, none, none, schedule=Schedule(steps=300), run=run, arguments=_arguments())
+    assert figures["sinkhorn_real_to_real"] < figures["sinkhorn_mapped_to_real"] < 0.5 * before
     with torch.no_grad():
         mapped = generator.mapping(torch.randn(20_000, 8, generator=torch_generator(7)))
     assert torch.allclose(generator.mapping.w_avg, mapped.mean(0), atol=0.05)
     assert 0.5 < figures["variance_ratio"] < 1.5
 
 
-def test_the_mapping_gives_every_class_its_own_codes(tmp_path, small_batches):
+def test_the_mapping_gives_every_class_its_own_codes(tmp_path, quick_fits):
     """Codes of class k lie around 2 e_k with another spread for all axes: so must what the mapping gives for class k."""
     config = dataclasses.replace(_CONFIG, class_count=3, mapping_width=64)
     generator = Generator(config, seed=1)
@@ -129,7 +129,7 @@ def test_the_mapping_gives_every_class_its_own_codes(tmp_path, small_batches):
     labels, spread, none = one_hot(classes, 3), torch.linspace(0.2, 0.8, 8), torch.zeros(3000, 0)
     codes = torch.randn(3000, 8, generator=torch_generator(5)) * spread + 2 * torch.eye(8)[classes]
     run = Run.open(tmp_path, {}, resume=False)
-    figures = fit_mapping(generator, codes, labels, none, schedule=Schedule(steps=200), run=run, arguments=_arguments())
+    figures = fit_mapping(generator, codes, labels, none, schedule=Schedule(steps=300), run=run, arguments=_arguments())
     assert 0.8 < figures["variance_ratio"] < 1.2
     averages = class_statistics(generator)["w_class_avg"]
     assert averages.shape == (3, 8) and class_statistics(Generator(_CONFIG)) == {}
@@ -143,7 +143,7 @@ def test_the_mapping_gives_every_class_its_own_codes(tmp_path, small_batches):
         assert float((nearest == k).float().mean()) > 0.95
 
 
-def test_the_mapping_gets_the_gates_of_its_labels(tmp_path, monkeypatch, small_batches):
+def test_the_mapping_gets_the_gates_of_its_labels(tmp_path, monkeypatch, quick_fits):
     """Codes in two clouds, a label for each: the last coordinate of z chooses, and nothing lies between."""
     monkeypatch.setattr("engines.training.gate_fit._STEPS", 300)
     generator = Generator(dataclasses.replace(_CONFIG, gates=("Side",), mapping_width=64), seed=1)
@@ -153,7 +153,7 @@ def test_the_mapping_gets_the_gates_of_its_labels(tmp_path, monkeypatch, small_b
     codes[:, 0] += torch.where(yes, 3.0, -3.0)
     run = Run.open(tmp_path, {}, resume=False)
     none, label = torch.zeros(4000, 0), yes[:, None].float()
-    figures = fit_mapping(generator, codes, none, label, schedule=Schedule(steps=200), run=run, arguments=_arguments())
+    figures = fit_mapping(generator, codes, none, label, schedule=Schedule(steps=300), run=run, arguments=_arguments())
     assert 0.8 < figures["variance_ratio"] < 1.2
     z = torch.randn(4000, 8, generator=torch_generator(7))
     with torch.no_grad():

@@ -162,11 +162,11 @@ def test_a_map_is_judged_as_it_is_stored(map_components, rank):
     The target is spread otherwise along every axis, so that a matrix cut to rank 1 is a worse map than the fitted one.
     """
     draw, spread = numpy_generator(7), np.array([3.0, 0.2, 2.0, 0.3])
-    x, y = (torch.from_numpy((draw.standard_normal((300, 1, 4)) * scale).astype(np.float32)) for scale in (1.0, spread))
-    sides = tuple(Cloud(side, np.full(300, 1 / 300)) for side in (x, y))
+    x, y = (torch.from_numpy((draw.standard_normal((100, 1, 4)) * scale).astype(np.float32)) for scale in (1.0, spread))
+    sides = tuple(Cloud(side, np.full(100, 1 / 100)) for side in (x, y))
     statistics = latent_statistics(torch.zeros(4), torch.cat([x, y]), rank=4)
     mean, factors = statistics["w_plus_mean"], statistics["w_plus_factors"]
-    options = LwOptions(steps=80, batch=0, learning_rate=0.05, rank=rank, map_components=map_components, components=0, blur=0.1)
+    options = LwOptions(steps=40, batch=0, learning_rate=0.05, rank=rank, map_components=map_components, components=0, blur=0.1)
     options = replace(options, preservation=0.0, calm=0.0, input_noise=0.0)
 
     def fit(source: Cloud, options: LwOptions):
@@ -294,7 +294,7 @@ def test_a_hidden_layer_chooses_between_two_empty_places(hidden, least, most):
     sides = [[Cloud(codes(taken, seed), np.full(1200, 1 / 1200)) for taken in (2, 3)] for seed in (1, 2)]
     statistics = latent_statistics(torch.zeros(4), torch.cat([side.codes for side in sides[0]]), rank=4)
     mean, factors = statistics["w_plus_mean"], statistics["w_plus_factors"]
-    options = replace(OPTIONS, steps=200, learning_rate=0.02, map_components=4, hidden=hidden, blur=0.1, preservation=0.0)
+    options = replace(OPTIONS, steps=150, batch=96, learning_rate=0.03, map_components=4, hidden=hidden, blur=0.1)
     fitted = fit_map(
         *sides[0],
         (sides[1][0], sides[1][1]),
@@ -303,7 +303,7 @@ def test_a_hidden_layer_chooses_between_two_empty_places(hidden, least, most):
         factors=factors,
         classifier=_Planted(),
         relevance=np.zeros(2),
-        options=replace(options, calm=0.0, input_noise=0.0, early_stopping=False),
+        options=replace(options, preservation=0.0, calm=0.0, input_noise=0.0, early_stopping=False),
         seed=0,
     )
     maps: EditMaps | MlpMaps
@@ -335,7 +335,8 @@ def test_transport_stays_within_a_class(classes, crossed):
     sides = [(side(0.0, seed), side(1.0, seed)) for seed in (1, 2)]
     statistics = latent_statistics(torch.zeros(2), torch.cat([each.codes for each in sides[0]]), rank=2)
     mean, factors = statistics["w_plus_mean"], statistics["w_plus_factors"]
-    options = replace(OPTIONS, steps=300, map_components=2, rank=2, preservation=0.0, blur=0.1, calm=0.0, input_noise=0.0)
+    options = replace(OPTIONS, steps=100, batch=96, learning_rate=0.06, map_components=2, rank=2, blur=0.1)
+    options = replace(options, preservation=0.0, calm=0.0, input_noise=0.0)
     fitted = fit_map(
         *sides[0],
         sides[1],

@@ -50,9 +50,11 @@ def trained(home) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(DATA_DIR_VARIABLE, str(home / "data"))
         patch.setenv(PACKS_VARIABLE, str(home / "packs"))
+        # Every process that draws would read all digits first.
+        patch.setattr("engines.data.workers.default_processes", lambda: 1)
         few = ("--pictures", "96")
-        _run(predictors, *few, "--steps", "4")
-        _run(gan, *few, "--steps", "10")
+        _run(predictors, *few, "--steps", "2")
+        _run(gan, *few, "--steps", "5")
         _run(encoder, *few, "--steps", "2")
         _run(classifier, *few, "--steps", "3", "--hidden", "16")
         _run(lw, *few, "--steps", "2", "--batch", "16")
