@@ -53,9 +53,9 @@ window.lwe.live = window.lwe.live || ((lwe) => {
       if (answer && !answer.error) arrived = { wanted, answer };
       else refuse(wanted, answer);
     }
+    show();
     // The server works on the next wish while this one's picture is unpacked.
     paint();
-    show();
   }
 
   function learn(roundTripMs, tookMs) {
