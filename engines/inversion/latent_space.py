@@ -32,7 +32,7 @@ CLASS_LEARNING_RATE = 5e-3
 take 1e-4 in a generator whose class vectors are small and not divided."""
 LARGEST_Z = 2.0
 TYPICAL_WEIGHT = 0.002
-"""Weight of the squared Mahalanobis distance of w and w+ codes, about 1 for typical ones."""
+"""Weight of the squared Mahalanobis distance of w and w+ codes (:meth:`CodePrior.distance`)."""
 SEARCHED_DIRECTIONS = 64
 """In w+ CMA searches this many leading principal directions: a full covariance of all L * D coordinates is out of reach, and
 pycma's diagonal one ignores that layers vary together, which the principal directions hold already."""

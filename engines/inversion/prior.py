@@ -38,6 +38,11 @@ class CodePrior:
         self._deviation = (variance + rest).sqrt().to(mean.dtype)
         self._rest_deviation = float(rest.sqrt())
         self._own_deviation = variance.sqrt().to(mean.dtype)  # without the rest: how far the codes themselves vary
+        # For y ~ N(0, F^T F) the squared distance is a sum of share_i chi^2 with share = f^2 / (f^2 + s^2).
+        share = variance / (variance + rest)
+        usual = (share.sum() + 2 * (2 * share.square().sum()).sqrt()) / mean.numel()
+        self.usual_distance = float(usual)
+        """What :meth:`distance` hardly exceeds for codes of real pictures: mean and twice its deviation, were they normal."""
 
     def unwhitened(self, x: Tensor) -> Tensor:
         """A x: changes of codes [N, L, D] from whitened coordinates of the same shape."""
@@ -57,7 +62,10 @@ class CodePrior:
         return self._scaled(change, 1 / self._deviation - 1 / self._rest_deviation, 1 / self._rest_deviation)
 
     def distance(self, w_plus: Tensor) -> Tensor:
-        """Squared Mahalanobis distance [N] of codes [N, L, D] from the mean, per dimension: about 1 for typical codes."""
+        """Squared Mahalanobis distance [N] of codes [N, L, D] from the mean, per dimension: about 1 for draws of N(mean, C).
+
+        For codes of real pictures it is far smaller, since C gives every direction more than they have; see `usual_distance`.
+        """
         return self.whitened(w_plus - self.mean).square().flatten(1).mean(1)
 
     def _scaled(self, x: Tensor, inside: Tensor, everywhere: float) -> Tensor:

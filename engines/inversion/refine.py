@@ -3,12 +3,15 @@
 Image2StyleGAN (Abdal et al. 2019) and the projection of Karras et al. 2020 optimise codes freely; codes that fit well may
 then lie where no edit map was trained, and edits break the picture. So the loss has a prior, and the step a metric:
 
-    minimise  L(G(w)) + typical * d(w - mean),     w = w_E + A x,   A A^T = covariance of the codes
+    minimise  L(G(w)) + typical * d + outside * max(0, d - usual),     w = w_E + A x,   A A^T = covariance of the codes
 
-with w_E the encoder's codes, d the squared Mahalanobis distance under the pack's W+ statistics, and Adam on x: a step goes
-the further, the more codes differ in that direction. Warm-up, then a cosine to zero over whichever budget ends first.
+with w_E the encoder's codes, d the squared Mahalanobis distance of w from the mean code under the pack's W+ statistics, and
+Adam on x: a step goes the further, the more codes differ in that direction. Warm-up, then a cosine to zero over whichever
+budget ends first.
 
 The distance is from the mean code, not from w_E: of a photograph, which the encoder never learned from, w_E itself is far out.
+Beyond `usual`, where codes of real pictures end, every further step must pay: a photograph's picture gains little there, and
+the generator has never drawn glasses on such codes. Within it the prior is weak, and pictures like the training's lose nothing.
 """
 
 from __future__ import annotations
@@ -43,7 +46,9 @@ DEFAULT_STEPS = 100
 LEARNING_RATE = 0.05
 BETAS = (0.9, 0.95)
 TYPICAL_WEIGHT = 0.4
-"""On pack faces up to this weight the error hardly rises, and edits of photographs work from ever smaller strengths on."""
+"""On pack faces the error hardly rises up to this weight."""
+OUTSIDE_WEIGHT = 10.0
+"""Enough to hold a photograph's codes at the bound."""
 _STAGE = "Refining"
 
 
@@ -122,7 +127,7 @@ class _Refinement:
             self._prior = CodePrior(statistics["w_plus_mean"], statistics["w_plus_factors"])
             self._origin = start.w_plus.clone()
             self._x = torch.zeros_like(self._origin)
-            prior = TYPICAL_WEIGHT * float(self._prior.distance(self._origin))
+            prior = float(self._penalty(self._origin))
         self.start = dataclasses.replace(start, loss=start.loss + prior)
         """Where the refinement starts, with the full loss."""
         self._x.requires_grad_(True)
@@ -133,8 +138,12 @@ class _Refinement:
         with gradients():
             w_plus = self._origin + self._prior.unwhitened(self._x)
             image = synthesise(self._models, w_plus)
-            loss = self._objective(image) + TYPICAL_WEIGHT * self._prior.distance(w_plus)
+            loss = self._objective(image) + self._penalty(w_plus)
             (self._x.grad,) = torch.autograd.grad(loss.sum(), [self._x])
             self._optimiser.param_groups[0]["lr"] = learning_rate
             self._optimiser.step()
         return Candidate(w_plus.detach(), image.detach(), float(loss.detach()))
+
+    def _penalty(self, w_plus: Tensor) -> Tensor:
+        distance = self._prior.distance(w_plus)
+        return TYPICAL_WEIGHT * distance + OUTSIDE_WEIGHT * (distance - self._prior.usual_distance).clamp_min(0)

@@ -16,7 +16,7 @@ from engines.inversion import refine
 from engines.inversion.methods import METHODS
 from engines.inversion.objective import ImageObjective
 from engines.inversion.options import InversionOptions
-from engines.inversion.prior import REST_SHARE
+from engines.inversion.prior import REST_SHARE, CodePrior
 
 
 @pytest.fixture
@@ -138,8 +138,9 @@ def test_refining_refuses_to_leave_the_codes_of_real_pictures(tiny_pack, crop, m
     mean, factors = statistics["w_plus_mean"].double(), statistics["w_plus_factors"].double()
     rest = REST_SHARE * float(factors.square().sum()) / mean.numel()
 
-    def distance(weight: float) -> float:
+    def distance(weight: float, outside: float = 0.0) -> float:
         monkeypatch.setattr(refine, "TYPICAL_WEIGHT", weight)
+        monkeypatch.setattr(refine, "OUTSIDE_WEIGHT", outside)
         change = torch.tensor(_result(tiny_pack, crop, "encoder-refine", steps=40).w_plus).double() - mean
         along = factors @ change.flatten()
         inside = torch.linalg.solve(factors @ factors.T + rest * torch.eye(len(factors)), along)
@@ -147,6 +148,14 @@ def test_refining_refuses_to_leave_the_codes_of_real_pictures(tiny_pack, crop, m
 
     free, held = distance(0.0), distance(1000.0)
     assert held < 0.1 * free
+
+    class Narrow(CodePrior):
+        def __init__(self, *arguments) -> None:
+            super().__init__(*arguments)
+            self.usual_distance = 0.5 * free
+
+    monkeypatch.setattr(refine, "CodePrior", Narrow)
+    assert distance(0.0, 10.0) == pytest.approx(0.5 * free, rel=0.15), "no farther than the bound, and not nearer for nothing"
 
 
 def test_previews_come_three_times_a_second_and_get_better(tiny_pack, crop, monkeypatch):

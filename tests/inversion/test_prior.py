@@ -47,6 +47,15 @@ def test_the_mean_is_the_most_typical_code(dense):
     assert CodePrior(mean, factors).distance(mean[None]).item() == 0
 
 
+def test_the_usual_distance_bounds_the_codes_that_the_statistics_describe(dense):
+    mean, factors, _ = dense
+    p = CodePrior(mean, factors)
+    codes = mean + (torch.randn(20000, 5) @ factors).view(-1, 3, 4)
+    distances = p.distance(codes)
+    assert p.usual_distance == pytest.approx(float(distances.mean() + 2 * distances.std()), rel=0.03)
+    assert 0.93 < float((distances < p.usual_distance).float().mean()) < 0.99
+
+
 def test_factors_of_another_size_are_refused():
     with pytest.raises(ValueError, match="factors"):
         CodePrior(torch.zeros(3, 4), torch.zeros(5, 11))
