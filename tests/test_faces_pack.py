@@ -83,6 +83,9 @@ def test_glasses_come_and_go_on_a_photograph(pack, astronaut):
     assert with_glasses.attributes["Eyeglasses"] > 0.5
     readings = {reading.id: reading for reading in api.report(pack, inversion, with_glasses)}
     assert readings["Eyeglasses"].changed
+    # The reading was content with shadows around the eyes; rims are as dark as glasses have them.
+    darker = before.image.mean(2) - with_glasses.image.mean(2)
+    assert np.sort(darker, axis=None)[-100] > 100
     # The photo changes about the eyes and keeps its corners.
     exported = api.export(pack, inversion, with_glasses, picture)
     assert exported.shape == picture.pixels.shape
