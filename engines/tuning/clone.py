@@ -42,7 +42,7 @@ LEARNING_RATE, GLOBAL_RATE = 0.06, 0.03
 """For weights that start at unit scale, as all of an equalised generator do. Rates grow with the error of the codes, see
 :func:`rate_factor`."""
 USUAL_ERROR, LARGEST_FACTOR = 0.02, 3.0
-"""Nearly all held-out renders of the bundled packs lie below that error; photographs of faces at up to 4.3 times it."""
+"""Nearly all held-out renders of the bundled packs lie below that error; photographs of faces at up to 4.6 times it."""
 PIXEL_WEIGHT = 100.0
 """Of the mean squared error, 1 being that of the pyramid's distance."""
 ADVERSARIAL_WEIGHT = 0.01
