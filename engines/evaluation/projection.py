@@ -23,7 +23,7 @@ from engines.evaluation.kept import Kept, kept_folder
 from engines.evaluation.known_runs import KnownRuns
 from engines.evaluation.picture_sets import chosen_names
 from engines.evaluation.projection_report import shown_cases, write_projection_report
-from engines.evaluation.projection_runs import Case, Outcome, Run, Subject, outcome_of
+from engines.evaluation.projection_runs import Beginnings, Case, Outcome, Run, Subject, outcome_of
 from engines.evaluation.projection_table import Table
 from engines.evaluation.revisions import METHODS_REVISION
 from engines.evaluation.setting import Setting, add_common_arguments
@@ -182,10 +182,11 @@ def _make(
     if runs:
         # The first run also reads weights and warms the allocator up: not part of the seconds that are reported.
         outcome_of(setting.pack, subjects[0], runs[0].case, seed=0, evaluations=1, space=arguments.space)
-    budget = {"evaluations": arguments.evaluations, "steps": arguments.steps, "space": arguments.space}
+    budget = {"evaluations": arguments.evaluations, "steps": arguments.steps}
+    setup = {"space": arguments.space, "beginnings": Beginnings(), **budget}
     known.make(
         runs,
-        lambda run: outcome_of(setting.pack, subjects[run.picture], run.case, seed=run.seed, **budget),
+        lambda run: outcome_of(setting.pack, subjects[run.picture], run.case, seed=run.seed, **setup),
         share=share,
         report=lambda done, of: setting.stage("Projecting", done, of),
     )

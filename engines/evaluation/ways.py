@@ -5,6 +5,7 @@ Written ``adam``; ``adam:w`` is adam searching w, and ``clone:none`` clone witho
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import get_args
 
 import numpy as np
@@ -14,11 +15,11 @@ from engines.core.progress import CancelToken
 from engines.evaluation.picture_sets import chosen_names
 from engines.inversion.options import GlobalLoss, InversionOptions
 from engines.inversion.project import SEARCHES
-from engines.inversion.result import Inversion
+from engines.inversion.result import Inversion, InversionProgress
 from engines.packs.load import Pack
 from engines.tuning.methods import METHODS
 
-__all__ = ["chosen_ways", "finished", "inverted", "ways_of"]
+__all__ = ["chosen_ways", "finished", "inverted", "result_of", "ways_of"]
 
 
 def ways_of(pack: Pack) -> list[str]:
@@ -59,11 +60,16 @@ def inverted(
 
 def finished(pack: Pack, crop: np.ndarray, method: str, options: InversionOptions) -> Inversion:
     """The result of a method on an aligned picture uint8 [R, R, 3]."""
+    return result_of(METHODS[method](pack, np.array(crop), options, CancelToken()))
+
+
+def result_of(records: Iterable[InversionProgress]) -> Inversion:
+    """What a run comes to, by its records."""
     result = None
-    for record in METHODS[method](pack, np.array(crop), options, CancelToken()):
+    for record in records:
         result = record.result or result
     if result is None:
-        raise RuntimeError(f"{method} ended without a result")
+        raise RuntimeError("an inversion ended without a result")
     return result
 
 

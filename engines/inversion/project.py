@@ -10,8 +10,8 @@ budget (``adam``, the last part of ``cma-adam`` and ``basin-cma``), the warm-up 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,7 @@ from engines.inversion.preview import picture_of
 from engines.inversion.projection import Projection, transform_of
 from engines.inversion.result import CANCELLED, InversionProgress
 
-__all__ = ["ADAM", "BASIN_CMA", "CMA", "CMA_ADAM", "LBFGS", "SEARCHES", "Method", "run"]
+__all__ = ["ADAM", "BASIN_CMA", "CMA", "CMA_ADAM", "LBFGS", "SEARCHES", "Beginning", "Method", "begin", "run"]
 
 TRANSFORM_SHARE = 900 / (900 + 29 * 30 + 300)
 """What the search of the transform has of the budget: 30 rounds of 30 steps, as many as the latent's, before its last round."""
@@ -101,6 +101,22 @@ def _usual_space(models: InversionModels, method: Method) -> Space:
     return "z" if models.generator.config.class_count else method.space
 
 
+@dataclass(frozen=True)
+class Beginning:
+    """What all methods do first on one picture with the same options: the first latent, and the search of the transform."""
+
+    projection: Projection
+    budget: Budget
+    """What was used of it."""
+    best: Best
+    start: Variables
+    """The candidate from which the latent is searched."""
+
+    def again(self) -> Beginning:
+        """The same for another method to go on from."""
+        return replace(self, budget=self.budget.again(), best=self.best.again())
+
+
 def run(
     models: InversionModels,
     crop: np.ndarray,
@@ -108,6 +124,7 @@ def run(
     cancel: CancelToken,
     *,
     method: Method,
+    beginning: Beginning | None = None,
 ) -> Iterator[InversionProgress]:
     """Searches until the budget ends, never more than one step and its scoring beyond (in a population
     search as many pictures as it has members, twice); without `seconds` the clock has no say in the result.
@@ -115,26 +132,50 @@ def run(
     Steps are gradient steps (``adam``; ``basin-cma`` and the search of the transform: of a whole population), iterations
     (``lbfgs``) or rounds (``cma``). Cancelling ends the work with the best so far and the warning "cancelled"; before the
     first candidate was looked at it raises Cancelled.
+
+    beginning: what :func:`begin` came to for the same picture and options, which is then not done again.
     """
+    if beginning is None:
+        beginning = yield from _begun(models, crop, options, cancel, method)
+    projection, budget, best = beginning.projection, beginning.budget, beginning.best
+    course = _Course(projection, method, options, budget, cancel)
+    task = _Task(projection, beginning.start, options.encoder_start, options.seed, Part(budget), cancel)
+    yield from course.follow(method.steps(task), best, method.stage)
+    yield course.result(models, crop, best)
+
+
+def begin(models: InversionModels, crop: np.ndarray, options: InversionOptions) -> Beginning:
+    """The beginning of every method. Raises ValueError where methods would differ: without a space, or bounded by seconds."""
+    if options.space is None or options.seconds is not None or (options.steps is None and options.evaluations is None):
+        raise ValueError("methods begin alike in one space, bounded by steps or evaluations and by no seconds")
+    records = _begun(models, crop, options, CancelToken(), ADAM)
+    while True:
+        try:
+            next(records)
+        except StopIteration as end:
+            return end.value
+
+
+def _begun(
+    models: InversionModels, crop: np.ndarray, options: InversionOptions, cancel: CancelToken, method: Method
+) -> Generator[InversionProgress, None, Beginning]:
     cancel.raise_if_cancelled()
     budget = _budget(options, method)
     projection = Projection(models, crop, options, options.space or _usual_space(models, method))
-    best, run = Best(), _Run(projection, method, options, budget, cancel)
+    best, course = Best(), _Course(projection, method, options, budget, cancel)
     start = projection.start(projection.first_phi, options.seed)
     budget.count(steps=0, evaluations=1)
     best.see(Step(start, scores_of(projection, start), evaluations=1, steps=0), budget.evaluated)
-    yield run.record(method.stage, best)
+    yield course.record(method.stage, best)
 
     if options.transform != "none":
         search = projection.transform_search(options.seed)
         sampler = Sampler(search, options.seed)
         steps = rounds(search, sampler, Part(budget, TRANSFORM_SHARE))
-        yield from run.follow(steps, best, "Searching the transform", outlined=True)
+        yield from course.follow(steps, best, "Searching the transform", outlined=True)
         start = _placed(projection, sampler, best, options.seed)
         budget.count(steps=0, evaluations=2)
-    task = _Task(projection, start, options.encoder_start, options.seed, Part(budget), cancel)
-    yield from run.follow(method.steps(task), best, method.stage)
-    yield run.result(models, crop, best)
+    return Beginning(projection, budget, best, start)
 
 
 def _budget(options: InversionOptions, method: Method) -> Budget:
@@ -149,7 +190,7 @@ def _placed(projection: Projection, sampler: Sampler, best: Best, seed: int) -> 
 
 
 @dataclass(frozen=True)
-class _Run:
+class _Course:
     projection: Projection
     method: Method
     options: InversionOptions

@@ -13,12 +13,13 @@ import torch
 
 from engines.core.errors import OptionError
 from engines.core.paths import DATA_DIR_VARIABLE, PACKS_VARIABLE
-from engines.evaluation import projection
+from engines.evaluation import projection, projection_runs
 from engines.evaluation.judges import samples
-from engines.evaluation.projection_runs import Case, Outcome, Subject, measured_outcome, outcome_of, put_back
+from engines.evaluation.projection_runs import Beginnings, Case, Outcome, Subject, measured_outcome, outcome_of, put_back
 from engines.evaluation.projection_table import Table
 from engines.evaluation.setting import Setting, Subjects
 from engines.imaging.convert import to_tensor, to_uint8
+from engines.inversion.project import begin
 from engines.inversion.result import Inversion
 from engines.inversion.transforms import Transform, transform_images
 from engines.packs.registry import open_pack
@@ -107,6 +108,27 @@ def test_a_run_has_the_evaluations_and_the_mask_that_it_is_given(class_pack):
     assert replace(again, seconds=0) == replace(outcome, seconds=0)
     other, _ = outcome_of(class_pack, subject, replace(case, outside_weight=0.0), seed=1, evaluations=24, space="z")
     assert other.l1 != outcome.l1
+
+
+def test_runs_that_differ_in_the_method_alone_begin_once(class_pack, monkeypatch):
+    first, other = (Subject(samples(class_pack, 1, seed=seed)[0], (8, 8, 24, 24), (6, 6, 26, 26), "ball") for seed in (3, 4))
+    begun = []
+    monkeypatch.setattr(projection_runs, "begin", lambda *a: begun.append(a) or begin(*a))
+    beginnings = Beginnings()
+
+    def outcome(subject: Subject, case: Case, seed: int, **shared: Beginnings) -> Outcome:
+        made, _ = outcome_of(class_pack, subject, case, seed=seed, evaluations=24, space="z", **shared)
+        return replace(made, seconds=0)
+
+    adam, basin = (Case(method, "both", encoder=False) for method in ("adam", "basin-cma"))
+    told = [(first, adam, 1), (first, basin, 1), (first, basin, 2), (other, adam, 2), (other, replace(adam, encoder=True), 2)]
+    counts = []
+    for row in told:
+        shared = outcome(*row, beginnings=beginnings)
+        counts.append(len(begun))
+        assert shared == outcome(*row)
+        begun[counts[-1] :] = []
+    assert counts == [1, 1, 2, 3, 4]
 
 
 def test_gradients_from_the_encoders_code_end_alike_and_run_once(class_pack, tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import time
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from engines.inversion.optimisers.cma import cma
 from engines.inversion.optimisers.follow import Best, follow
 from engines.inversion.optimisers.problem import scores_of
 from engines.inversion.options import InversionOptions
-from engines.inversion.project import SEARCHES
+from engines.inversion.project import SEARCHES, begin, run
 from engines.inversion.projection import MISSED_WEIGHT, Projection, transform_of
 from engines.inversion.transforms import Transform, transform_images
 
@@ -272,6 +273,31 @@ def test_a_budget_of_steps_is_kept_exactly_and_makes_the_result_repeatable(tiny_
     assert one.steps == other.steps == 9
     assert one.id == other.id
     assert one.losses == other.losses
+
+
+@pytest.mark.parametrize("transform", ["none", "both"])
+@pytest.mark.parametrize("encoder_start", [True, False])
+def test_methods_that_share_their_beginning_come_to_what_each_comes_to_alone(tiny_pack, crop, transform, encoder_start):
+    told = {"evaluations": 60, "space": "z", "transform": transform, "encoder_start": encoder_start, "seed": 2}
+    beginning = begin(tiny_pack, crop, InversionOptions(**told))
+    for method in (*SEARCHES, SEARCHES[0]):
+        *_, last = run(tiny_pack, crop, InversionOptions(**told), CancelToken(), method=method, beginning=beginning.again())
+        alone = _result(tiny_pack, crop, method.id, **told)
+        assert (last.result.id, last.result.losses) == (alone.id, alone.losses), method.id
+        assert (last.result.evaluations, last.result.steps) == (alone.evaluations, alone.steps)
+
+
+def test_the_seconds_of_a_shared_beginning_count_for_each_method_and_no_more(tiny_pack, crop):
+    beginning = begin(tiny_pack, crop, InversionOptions(evaluations=4, space="w", transform="spatial"))
+    used = beginning.budget.again().elapsed_sec
+    time.sleep(0.3)
+    assert 0 < used <= beginning.again().budget.elapsed_sec < used + 0.2
+
+
+@pytest.mark.parametrize("told", [{"seconds": 1.0}, {}, {"seconds": 1.0, "steps": 5}, {"steps": 5, "space": None}])
+def test_methods_do_not_begin_alike_by_the_clock_or_in_spaces_of_their_own(tiny_pack, crop, told):
+    with pytest.raises(ValueError, match="one space, bounded by steps or evaluations"):
+        begin(tiny_pack, crop, InversionOptions(**{"space": "w", **told}))
 
 
 def test_seeds_make_different_searches(tiny_pack, crop):

@@ -18,7 +18,7 @@ class Budget:
 
     def __init__(self, seconds: float | None = None, steps: int | None = None, evaluations: int | None = None) -> None:
         self.seconds, self.steps, self.evaluations = seconds, steps, evaluations
-        self._started = self._previewed = time.perf_counter()
+        self._started = self._previewed = self._counted = time.perf_counter()
         self._counts = 0
         self.step = 0
         """Steps done."""
@@ -28,12 +28,20 @@ class Budget:
     def count(self, *, steps: int = 1, evaluations: int = 0) -> None:
         """Notes that something was done."""
         self._counts += 1
+        self._counted = time.perf_counter()
         self.step += steps
         self.evaluated += evaluations
 
     def settings(self) -> dict[str, float | int | None]:
         """The bounds, as results record them."""
         return {"seconds": self.seconds, "steps": self.steps, "evaluations": self.evaluations}
+
+    def again(self) -> Budget:
+        """One of which as much is used as of this when it last counted, time too; what is used from now on is its own."""
+        twin = Budget(self.seconds, self.steps, self.evaluations)
+        twin._counts, twin.step, twin.evaluated = self._counts, self.step, self.evaluated
+        twin._started -= self._counted - self._started
+        return twin
 
     @property
     def elapsed_sec(self) -> float:

@@ -21,6 +21,12 @@ class Best:
         self.curve: list[tuple[int, float]] = []
         """(evaluations until then, score) at every improvement."""
 
+    def again(self) -> Best:
+        """The same so far; what this one sees from now on, it alone sees."""
+        twin = Best()
+        twin.variables, twin.score, twin.curve = self.variables, self.score, list(self.curve)
+        return twin
+
     def see(self, step: Step, evaluations: int = 0) -> bool:
         """Takes the step's best candidate if it is better; returns whether it is."""
         if step.scores is None:
