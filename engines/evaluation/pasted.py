@@ -107,8 +107,8 @@ def _pasted(
 
 
 def _in_photo(photo: np.ndarray, reconstruction: np.ndarray, edited: np.ndarray, region: np.ndarray | None) -> np.ndarray:
-    crop, alignment = align_whole(photo, photo.shape[0])
-    return with_edit(photo, alignment, crop, reconstruction, edited, region)
+    _, alignment = align_whole(photo, photo.shape[0])
+    return with_edit(photo, alignment, reconstruction, edited, region)
 
 
 def stray_change(photo: np.ndarray, pasted: np.ndarray, truth: np.ndarray) -> float:

@@ -2,7 +2,7 @@
 
 As a difference (:func:`paste_back`): what the edit changes in the reconstruction is added, so every detail stays that the
 photo has and the crop has not. No edit is no difference: it gives the photo back bit for bit. What an edit replaces
-altogether need not shine through: :mod:`engines.imaging.repaint`.
+altogether does not shine through: :mod:`engines.imaging.repaint`.
 
 As a picture (:func:`paste_blended`): the generator's picture takes the photo's place, without a seam. What is seen is what
 the generator painted, however far the reconstruction is from the photo.
@@ -44,34 +44,49 @@ _KERNEL_PX = 2
 _ROWS = 128
 
 
-def paste_back(pixels: np.ndarray, alignment: Alignment, reconstruction: np.ndarray, edited: np.ndarray) -> np.ndarray:
-    """The photo with the edit in it: clip(photo + round(upsampled feather * (edited - reconstruction))).
+def paste_back(
+    pixels: np.ndarray,
+    alignment: Alignment,
+    reconstruction: np.ndarray,
+    edited: np.ndarray,
+    repainted: np.ndarray | None = None,
+) -> np.ndarray:
+    """The photo with the edit in it: photo + round(up(f (d + m reconstruction)) - up(f m) photo), clipped.
+
+    d = edited - reconstruction; `up` samples a crop where the photo's pixels are, f feathers the crop's edge. Where m = 0 the
+    edit's difference d is added to the photo, where m = 1 the edited picture takes its place.
 
     Args:
         pixels: uint8 [H, W, 3], the photo.
         alignment: from the photo to the crop.
         reconstruction: uint8 or float32 [R, R, 3] in levels, R = alignment.crop_px, the unedited reconstruction of the crop.
         edited: the same shape, the edited one.
+        repainted: m, float32 [R, R] in [0, 1]; None is 0 everywhere. Where the edit changes nothing it has no effect.
 
     Returns a new uint8 [H, W, 3]. Raises ValueError for other shapes.
     """
     side = alignment.crop_px
     if reconstruction.shape != (side, side, 3) or edited.shape != (side, side, 3):
         raise ValueError(f"expected crops of {side} x {side} pixels, got {reconstruction.shape} and {edited.shape}")
+    if repainted is not None and repainted.shape != (side, side):
+        raise ValueError(f"expected shares of {side} x {side} pixels, got {repainted.shape}")
     _check_photo(pixels)
     result = pixels.copy()
-    difference = _difference(reconstruction, edited)
-    reached = _reached(difference)
+    layers = _layers(reconstruction.astype(np.float32), edited.astype(np.float32), repainted)
+    reached = _reached(layers)
     box = None if reached is None else _picture_box(reached, alignment, pixels.shape[1], pixels.shape[0])
     if reached is None or box is None:
         return result
     left, top, right, bottom = box
     refinement = min(_MAX_REFINEMENT, int(np.ceil(alignment.picture_px_per_crop_px)))
-    fine = _refine(difference, reached, refinement)
+    fine = _refine(layers, reached, refinement)
     for row in range(top, bottom, _ROWS):
         window = result[row : min(row + _ROWS, bottom), left:right]
-        added = _seen(fine, alignment, (left, row), window.shape[:2], mode="bilinear", beyond="zeros").round_().to(torch.int16)
-        window[...] = np.clip(window + added.numpy(), 0, 255).astype(np.uint8)
+        seen = _seen(fine, alignment, (left, row), window.shape[:2], mode="bilinear", beyond="zeros")
+        added = seen[..., :3]
+        if repainted is not None:
+            added = added - seen[..., 3:] * torch.from_numpy(window)
+        window[...] = np.clip(window + added.round().to(torch.int16).numpy(), 0, 255).astype(np.uint8)
     return result
 
 
@@ -171,21 +186,27 @@ def _share(
     return smooth_step(torch.from_numpy(share)).numpy()
 
 
-def _difference(reconstruction: np.ndarray, edited: np.ndarray) -> torch.Tensor:
-    """float32 [1, 3, R, R], edited - reconstruction in levels, feathered, without the flicker of untouched regions."""
-    levels = torch.from_numpy(edited.astype(np.float32) - reconstruction.astype(np.float32)).permute(2, 0, 1)[None]
+def _layers(reconstruction: np.ndarray, edited: np.ndarray, repainted: np.ndarray | None) -> torch.Tensor:
+    """float32 [1, 3 or 4, R, R], what is added to the photo and the share of the photo that is taken off, both feathered and
+    without the flicker of untouched regions; without `repainted` nothing is taken off."""
+    difference = edited - reconstruction
+    levels = torch.from_numpy(difference).permute(2, 0, 1)[None]
     size = levels.shape[-1]
     # 5 x 5 mean of the largest channel's change; the border is left out of the count.
     around = functional.avg_pool2d(levels.abs().amax(dim=1, keepdim=True), 5, stride=1, padding=2, count_include_pad=False)
+    if repainted is not None:
+        share = repainted[..., None]
+        together = np.concatenate([difference + share * reconstruction, share], axis=2)
+        levels = torch.from_numpy(together).permute(2, 0, 1)[None]
     levels = levels * smooth_step((around - _UNTOUCHED_LEVELS) / (_EDITED_LEVELS - _UNTOUCHED_LEVELS))
     inside = torch.arange(size, dtype=torch.float32)
     inside = smooth_step(torch.minimum(inside, inside.flip(0)) / max(1.0, _FEATHER * size))
     return levels * inside * inside[:, None]
 
 
-def _reached(difference: torch.Tensor) -> _Spans | None:
+def _reached(layers: torch.Tensor) -> _Spans | None:
     """Rows and columns of the crop that hold a change, and as far around as the cubic kernel reaches; None: there is none."""
-    changed = (difference != 0).any(dim=1)[0]
+    changed = (layers != 0).any(dim=1)[0]
     spans = []
     for across in (1, 0):
         places = changed.any(dim=across).nonzero().flatten()
@@ -204,22 +225,22 @@ def _picture_box(reached: _Spans, alignment: Alignment, width: int, height: int)
     return (int(left), int(top), int(right), int(bottom)) if left < right and top < bottom else None
 
 
-def _refine(difference: torch.Tensor, reached: _Spans, factor: int) -> torch.Tensor:
-    """The difference on a grid `factor` times finer, [1, 3, R, R] to [1, 3, factor R, factor R].
+def _refine(layers: torch.Tensor, reached: _Spans, factor: int) -> torch.Tensor:
+    """The layers on a grid `factor` times finer, [1, C, R, R] to [1, C, factor R, factor R].
 
     Separable cubic of Mitchell and Netravali 1988 with B = C = 1/3, clamped to the range of the four crop pixels
     around each point, so that an edge gets no halo. Only what is `reached` is computed, the rest is zero.
     """
     if factor == 1:
-        return difference
-    size = difference.shape[-1]
-    fine = difference.new_zeros(1, 3, size * factor, size * factor)
+        return layers
+    size = layers.shape[-1]
+    fine = layers.new_zeros(*layers.shape[:2], size * factor, size * factor)
     rows, columns = reached
     finer_rows, finer_columns = (slice(span.start * factor, span.stop * factor) for span in (rows, columns))
     weights = _cubic_weights(size, factor)
-    smooth = weights[finer_rows, rows] @ difference[..., rows, columns] @ weights[finer_columns, columns].T
+    smooth = weights[finer_rows, rows] @ layers[..., rows, columns] @ weights[finer_columns, columns].T
     # Pooled cell (i, j) spans crop pixels i - 1, i and j - 1, j: between their centres lie the points it bounds.
-    padded = functional.pad(difference[..., rows, columns], (1, 1, 1, 1), mode="replicate")
+    padded = functional.pad(layers[..., rows, columns], (1, 1, 1, 1), mode="replicate")
     highest, lowest = functional.max_pool2d(padded, 2, stride=1), -functional.max_pool2d(-padded, 2, stride=1)
     row_cells, column_cells = (_cells(span.stop - span.start, factor) for span in (rows, columns))
     highest, lowest = (bound[..., row_cells, :][..., column_cells] for bound in (highest, lowest))
@@ -250,7 +271,7 @@ def _cubic_weights(size: int, factor: int) -> torch.Tensor:
 def _seen(
     image: torch.Tensor, alignment: Alignment, origin: tuple[int, int], shape: tuple[int, int], *, mode: str, beyond: str
 ) -> torch.Tensor:
-    """float32 [h, w, 3]: an image [1, 3, F, F] that covers the crop, seen in a window of the photo; `beyond` the crop.
+    """float32 [h, w, C]: an image [1, C, F, F] that covers the crop, seen in a window of the photo; `beyond` the crop.
 
     Where the crop is finer than the photo, each of the photo's pixels gets the mean over its area.
     """

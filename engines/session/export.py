@@ -13,7 +13,7 @@ from engines.imaging.convert import to_tensor, to_uint8
 from engines.imaging.edit_region import limited
 from engines.imaging.grey import is_grey, to_grey
 from engines.imaging.paste import Rectangle, paste_back, paste_blended
-from engines.imaging.repaint import before_edit
+from engines.imaging.repaint import repainted
 from engines.inversion.result import Inversion
 from engines.inversion.transforms import Transform
 
@@ -67,9 +67,8 @@ def _pasted(
     transform = _transform(inversion)
     to_frame = transform.matrix(inversion.resolution)
     if blend == "detail":
-        seen = (framed_crop(inversion), inversion.reconstruction, image)
-        crop, reconstruction, edited = (_in_the_photos_light(picture, transform) for picture in seen)
-        return with_edit(pixels, alignment.then(to_frame), crop, reconstruction, edited, region)
+        reconstruction, edited = (_in_the_photos_light(picture, transform) for picture in (inversion.reconstruction, image))
+        return with_edit(pixels, alignment.then(to_frame), reconstruction, edited, region)
     picture = _in_the_photos_light(image, transform)
     mask = inversion.mask if object_box is None else _grown(inversion.mask, object_box, to_frame)
     return paste_blended(pixels, alignment, picture, to_frame=to_frame, mask=mask, mixed=blend == "mixed")
@@ -78,17 +77,16 @@ def _pasted(
 def with_edit(
     pixels: np.ndarray,
     alignment: Alignment,
-    crop: np.ndarray,
     reconstruction: np.ndarray,
     edited: np.ndarray,
     region: np.ndarray | None,
 ) -> np.ndarray:
     """The photo uint8 [H, W, 3] with its own detail and what the edit changes in its region.
 
-    crop, its reconstruction and the edited picture: uint8 or float32 [R, R, 3] in levels. region: [R, R], 0 to 1; None is all.
+    reconstruction and edited picture: uint8 or float32 [R, R, 3] in levels. region: [R, R], 0 to 1; None is all.
     """
     edited = edited if region is None else limited(edited, reconstruction, region)
-    return paste_back(pixels, alignment, before_edit(crop, reconstruction, edited), edited)
+    return paste_back(pixels, alignment, reconstruction, edited, repainted(reconstruction, edited))
 
 
 def framed_crop(inversion: Inversion) -> np.ndarray:
