@@ -17,7 +17,7 @@ TABLE = {
     "predictors": ("engines.training.predictors", "image networks: attributes, perceptual distance, identity, classes, boxes"),
     "classifier": ("engines.training.classifier", "latent classifier"),
     "steering": ("engines.training.steering", "directions for shift and zoom, from the generator alone"),
-    "regions": ("engines.training.regions", "where in the frame attributes show, from true counterfactuals"),
+    "regions": ("engines.training.regions", "where in a picture attributes show: region network, from true counterfactuals"),
     "lw": ("engines.cli.train_lw", "edit maps by latent Wasserstein transport, of the pack or of an attribute of your own"),
     "lt": ("engines.training.lt", "edit family LT: latent transformer"),
     "interfacegan": ("engines.training.interfacegan", "edit family InterFaceGAN: normals of linear classifiers"),

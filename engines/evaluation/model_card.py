@@ -164,9 +164,6 @@ def _origins(pack: Pack) -> str:
         source = entry.provenance
         started = f", started from {source.initialised_from}" if source.initialised_from else ""
         lines.append(f"- {kind}: `{source.command}`, seed {source.seed}{started}")
-    if regions := pack.manifest.edit_regions:
-        made_of = f"{regions.pictures} pictures and their counterfactuals"
-        lines.append(f"- regions of edits: `{regions.command}`, seed {regions.seed}, {made_of}")
     return "Commands that made them:\n\n" + "\n".join(lines)
 
 

@@ -34,7 +34,7 @@ from engines.evaluation.setting import Setting, add_common_arguments
 from engines.imaging.align import align_whole
 from engines.imaging.grids import picture_grid
 from engines.session.export import with_edit
-from engines.session.regions import region_of
+from engines.session.regions import region_network_name, region_of
 
 __all__ = ["HELP", "add_arguments", "run", "stray_change"]
 
@@ -58,10 +58,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Writes the report; returns {attribute: figures} and `mean`, that over attributes, with intervals over them."""
     setting = Setting.open(arguments, "evaluate pasted", edit_options(arguments))
-    judges, regions = Judges(setting.pack), setting.pack.manifest.edit_regions
-    if regions is None:
-        raise OptionError(f"pack {setting.pack.id} does not know where its attributes show: train regions comes first.")
-    known = [name for name in chosen_attributes(arguments.attributes, setting) if name in regions.grids]
+    judges, pack = Judges(setting.pack), setting.pack
+    if not pack.has("region_network"):
+        raise OptionError(f"pack {pack.id} does not know where its attributes show: train regions comes first.")
+    known = [name for name in chosen_attributes(arguments.attributes, setting) if name in pack.region_network.attributes]
     sources = inverted_sources(setting, judges, n=arguments.n, method=arguments.method)
     jobs, _ = edit_jobs(sources, judges, known, arguments.per_attribute)
     render_truths(setting, jobs, processes=arguments.processes)
@@ -89,14 +89,14 @@ def _pasted(
     edit = Edit(setting.pack.family(DEFAULT_FAMILY), job.attribute, job.direction)
     photos, before = (pictures[job.chosen] for pictures in (sources.subjects.pictures, sources.reconstructions))
     edited, truths = edit.pictures(judges, sources.codes[job.chosen], alpha), truths_of(setting, job)
-    region = region_of(setting.pack.manifest, [job.attribute])
+    regions = [region_of(setting.pack, photo, [job.attribute]) for photo in photos]
     k, wanted = judges.attributes.index(job.attribute), job.direction == "add"
     untied, _ = other_attributes(setting.pack.manifest, judges.attributes, job.attribute)
     seen = sources.probabilities_of_pictures[job.chosen]
     values: Values = {"distance_unedited": judges.perceptual(photos, truths)}
     pictures: dict[str, Sequence[np.ndarray]] = {"photo": photos}
-    for way, where in zip(_WAYS, (None, region), strict=True):
-        pasted = np.stack([_in_photo(*each, where) for each in zip(photos, before, edited, strict=True)])
+    for way, where in zip(_WAYS, ([None] * len(photos), regions), strict=True):
+        pasted = np.stack([_in_photo(*each) for each in zip(photos, before, edited, where, strict=True)])
         after = judges.probabilities(pasted)
         values[f"target_change_{way}"] = target_change_of_each(seen[:, k], after[:, k], wanted=wanted)
         values[f"attribute_preservation_{way}"] = attribute_preservation(seen, after, untied)
@@ -129,7 +129,7 @@ def _write(
     setting: Setting, figures: Mapping[str, Any], rows: list[list[np.ndarray]], labels: list[list[str]]
 ) -> dict[str, Any]:
     report = setting.report("Edits back in their photos")
-    report.text(_EXPLANATION)
+    report.text(_EXPLANATION.format(network=region_network_name(setting.pack)))
     report.table([{"over": "all attributes", **figures["mean"]}])
     report.table([{"attribute": name, **row} for name, row in figures.items() if name != "mean"])
     if rows:
@@ -140,8 +140,8 @@ def _write(
 
 _EXPLANATION = """
 Held-out renders take the photo's part. Each attribute is turned into its opposite, and the edit is added to the photo: all that
-it changes (`everywhere`), or in the part of the frame where true counterfactuals of training pictures show the attribute
-(`region`, as the app does it). `target_change` and `attribute_preservation`: of the image predictor's answers, as in
+it changes (`everywhere`), or in the part of the frame where the attribute shows or would show (`region`, as the app does it;
+{network}). `target_change` and `attribute_preservation`: of the image predictor's answers, as in
 `evaluate edits`, but of the photo before and after. `distance`: perceptual, to the true counterfactual; `distance_unedited`:
 that of the photo itself. `stray`: mean absolute change, in levels of 255, of what the true counterfactual leaves as it is.
 Intervals: 95 %, bootstrap over attributes, whose pictures are taken as given: they say how much the mean depends on which

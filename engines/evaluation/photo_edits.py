@@ -26,13 +26,13 @@ from engines.imaging.align import Alignment
 from engines.imaging.grids import picture_grid
 from engines.inversion.result import Inversion
 from engines.session.export import exported, usual_blend
-from engines.session.regions import region_of
+from engines.session.regions import region_network_name, region_of
 
 __all__ = ["HELP", "add_arguments", "run"]
 
 HELP = "edits of real photographs, pasted back"
 
-_USUAL = "Smiling=1,Smiling=-1,Eyeglasses=1,Beard=1,Bangs=1"
+_USUAL = "Smiling=1,Smiling=-1,Eyeglasses=1,Beard=1,Bangs=1,Blond_Hair=1"
 _SHOWN_PX = 240
 _MARGIN = 0.3
 
@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         table += [{**own, **line} for line in judged]
         result[photo.name] = {"mse": inversion.mse, "edits": judged}
         pasted = [
-            exported(upload, inversion, picture, usual_blend(inversion), region=region_of(pack.manifest, [attribute]))
+            exported(upload, inversion, picture, usual_blend(inversion), region=region_of(pack, crop, [attribute]))
             for (attribute, _), picture in zip(edits, pictures, strict=True)
         ]
         rows.append([_shown(picture, alignment) for picture in (upload, *pasted)])
@@ -122,7 +122,7 @@ def _write(
         "All photographs of faces that anyone may use and that come with the project or with packages installed here, "
         "unselected: the upload, then each edit on its own, pasted back, cut around the face. `before` and `after`: the image "
         "predictor's probability of the attribute in the reconstruction and in the edited picture. It was taught by renders, "
-        "and photographs have no exact labels."
+        f"and photographs have no exact labels. Edits reach where their attributes show ({region_network_name(setting.pack)})."
     )
     report.table(table)
     report.picture("photos", picture_grid(rows, labels=labels), "Photographs and edits of them, pasted back.")

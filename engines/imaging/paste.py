@@ -71,6 +71,8 @@ def paste_back(
     if repainted is not None and repainted.shape != (side, side):
         raise ValueError(f"expected shares of {side} x {side} pixels, got {repainted.shape}")
     _check_photo(pixels)
+    if repainted is not None and not repainted.any():
+        repainted = None
     result = pixels.copy()
     layers = _layers(reconstruction.astype(np.float32), edited.astype(np.float32), repainted)
     reached = _reached(layers)

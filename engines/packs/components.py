@@ -70,6 +70,12 @@ def _box_detector(config: Mapping[str, Any]) -> nn.Module:
     return BoxDetector.from_config(config)
 
 
+def _region_network(config: Mapping[str, Any]) -> nn.Module:
+    from engines.predictors.regions import RegionNetwork
+
+    return RegionNetwork.from_config(dict(config))
+
+
 def _identity(config: Mapping[str, Any]) -> nn.Module:
     from engines.predictors.identity import IdentityNetwork
 
@@ -117,6 +123,7 @@ _ROWS = (
     ComponentKind("attribute_predictor", made_by="predictors", required=True, build=_attribute_predictor),
     ComponentKind("class_predictor", made_by="predictors", required=False, build=_class_predictor),
     ComponentKind("box_detector", made_by="predictors", required=False, build=_box_detector),
+    ComponentKind("region_network", made_by="regions", required=False, build=_region_network),
     ComponentKind("identity", made_by="predictors", required=False, build=_identity),
     ComponentKind("perceptual", made_by="predictors", required=True, build=_perceptual),
     ComponentKind("steering", made_by="steering", required=False, build=_steering),

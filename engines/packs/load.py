@@ -33,8 +33,12 @@ if TYPE_CHECKING:
     from engines.predictors.identity import IdentityNetwork
     from engines.predictors.latent_classifier import LatentClassifier
     from engines.predictors.perceptual import PerceptualNetwork
+    from engines.predictors.regions import RegionNetwork
 
 __all__ = ["Pack", "WeightsCache", "build_module", "check_tensors", "expected_table"]
+
+_APART = ("training_sample", "region_network")
+"""Pictures, and a network on which nothing depends but how edits go back into photos: reports of that name its hash."""
 
 WeightsCache = BoundedCache[Any]
 """Modules and tensor tables by (file, sha256, device), in bytes."""
@@ -81,8 +85,8 @@ class Pack:
 
     @cached_property
     def weights_hash(self) -> str:
-        """16 hex digits that change whenever any component's weights do; the training sample is pictures, and no weights."""
-        weights = {kind: component for kind, component in self.manifest.components.items() if kind != "training_sample"}
+        """16 hex digits that change whenever any component's weights do, but those of :data:`_APART`."""
+        weights = {kind: component for kind, component in self.manifest.components.items() if kind not in _APART}
         lines = [f"{kind}:{component.sha256}" for kind, component in sorted(weights.items())]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
@@ -126,6 +130,10 @@ class Pack:
     @property
     def box_detector(self) -> BoxDetector:
         return self._get("box_detector")
+
+    @property
+    def region_network(self) -> RegionNetwork:
+        return self._get("region_network")
 
     @property
     def identity(self) -> IdentityNetwork:

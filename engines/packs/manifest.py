@@ -19,7 +19,6 @@ from engines.packs.records import (
     AlignmentRecipe,
     Attribute,
     Component,
-    EditRegions,
     Latent,
     ObjectClass,
     ObjectStatistics,
@@ -33,7 +32,6 @@ __all__ = [
     "AlignmentRecipe",
     "Attribute",
     "Component",
-    "EditRegions",
     "Latent",
     "Manifest",
     "ObjectClass",
@@ -46,13 +44,12 @@ __all__ = [
     "read_manifest",
 ]
 
-FORMAT = 4
+FORMAT = 5
 """The newest manifest format that is understood. Format 1 listed inversion methods, which now follow from the components;
-format 2 knew neither classes nor statistics of objects, format 3 no regions of edits."""
+format 2 knew neither classes nor statistics of objects; format 4 had mean regions of edits, which a network tells now."""
 MANIFEST_NAME = "manifest.json"
 
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]*")
-_HEXADECIMAL = re.compile(r"[0-9a-f]+")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MAX_DIGITS = 300
 _GROUPS = ("expression", "hair", "accessories", "person", "digits", "object", "background")
@@ -82,8 +79,6 @@ class Manifest:
     """Of a class-conditional generator, in the order of its labels; empty for another one."""
     object_statistics: ObjectStatistics | None = None
     """What `object_box` is taken from, where it was measured on samples."""
-    edit_regions: EditRegions | None = None
-    """None where edits may show anywhere."""
 
     @property
     def missing_kinds(self) -> tuple[str, ...]:
@@ -170,6 +165,8 @@ def parse_manifest(text: str, path: Path) -> Manifest:
         )
     if written_format == 1:
         fields.texts("methods")
+    if written_format == 4:
+        fields.optional_object("edit_regions")
     manifest = Manifest(
         id=fields.text("id", pattern=_ID),
         title=fields.text("title"),
@@ -184,7 +181,6 @@ def parse_manifest(text: str, path: Path) -> Manifest:
         licences=fields.text_table("licences"),
         classes=tuple(_object_class(entry) for entry in fields.objects("classes", default=())),
         object_statistics=_object_statistics(fields),
-        edit_regions=_edit_regions(fields),
     )
     fields.end()
     _check_attributes(manifest, fields)
@@ -234,24 +230,6 @@ def _object_statistics(fields: Fields) -> ObjectStatistics | None:
     names = ("centre_mean", "centre_deviation", "size_mode", "size_mean", "size_deviation")
     pairs = {name: inside.numbers(name, length=2) for name in names}
     return inside.end(ObjectStatistics(**pairs, pictures=inside.count("pictures", least=1)))
-
-
-def _edit_regions(fields: Fields) -> EditRegions | None:
-    inside = fields.optional_object("edit_regions")
-    if inside is None:
-        return None
-    grids = inside.plain_object("grids")
-    for name, rows in grids.items():
-        square = isinstance(rows, list) and rows and all(isinstance(row, str) and len(row) == len(rows) for row in rows)
-        if not square or not all(_HEXADECIMAL.fullmatch(row) for row in rows):
-            raise inside.error(f"grids.{name}", "g rows of g hexadecimal digits", rows)
-    regions = EditRegions(
-        grids={name: tuple(rows) for name, rows in grids.items()},
-        pictures=inside.count("pictures", least=1),
-        command=inside.text("command"),
-        seed=inside.count("seed", least=0),
-    )
-    return inside.end(regions)
 
 
 def _preprocessing(fields: Fields) -> Preprocessing:
@@ -312,9 +290,6 @@ def _provenance(fields: Fields) -> Provenance:
 
 def _check_attributes(manifest: Manifest, fields: Fields) -> None:
     ids = [attribute.id for attribute in manifest.attributes]
-    regions = manifest.edit_regions.grids if manifest.edit_regions else {}
-    if unknown := sorted(set(regions) - set(ids)):
-        raise fields.error("edit_regions.grids", "of this manifest's attributes", unknown)
     if len(set(ids)) != len(ids):
         raise fields.error("attributes", "distinct ids", ids)
     for attribute in manifest.attributes:

@@ -10,7 +10,6 @@ __all__ = [
     "AlignmentRecipe",
     "Attribute",
     "Component",
-    "EditRegions",
     "Latent",
     "ObjectClass",
     "ObjectStatistics",
@@ -49,18 +48,6 @@ class Attribute:
     """The strength at which most pictures change their answer."""
     levels: tuple[str, ...] = ()
     """For an ordered attribute, the predictors' answers that are its levels, lowest first; its strength counts levels."""
-
-
-@dataclass(frozen=True)
-class EditRegions:
-    """Where in the frame attributes show, as true counterfactuals of the training pictures have them."""
-
-    grids: Mapping[str, tuple[str, ...]] = field(hash=False)
-    """Attribute id -> g rows of g hexadecimal digits over the frame: shares of a change that are the attribute's, in 15ths."""
-    pictures: int
-    """How many pictures and their counterfactuals each is the mean of."""
-    command: str
-    seed: int
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ from engines.training.predictor_tasks import TASKS, Task
 from engines.training.runs import Run
 from engines.training.schedule import Schedule, learning_rate
 
-__all__ = ["HELP", "add_arguments", "run"]
+__all__ = ["HELP", "add_arguments", "fit", "run"]
 
 HELP = "image networks: attributes, perceptual distance, identity, classes, boxes"
 
@@ -84,7 +84,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         if network in done:
             metrics |= done[network]
             continue
-        images_seen = _fit(task, network, training, schedule.share(_SHARES[network] / whole), arguments, state)
+        share = schedule.share(_SHARES[network] / whole)
+        images_seen = fit(task, network, _BATCH[network], training, share, arguments, state)
         figures = task.finish()
         training.picture(network, task.sheet())
         training.log(network=network, **{k: v for k, v in figures.items() if isinstance(v, float)})
@@ -113,11 +114,16 @@ def _chosen(names: str | None, known: tuple[str, ...]) -> list[str]:
     return networks
 
 
-def _fit(
-    task: Task, network: str, training: Run, schedule: Schedule, arguments: argparse.Namespace, state: dict[str, Any]
+def fit(
+    task: Task,
+    network: str,
+    batch: int,
+    training: Run,
+    schedule: Schedule,
+    arguments: argparse.Namespace,
+    state: dict[str, Any],
 ) -> int:
-    """The loop that all tasks share; returns the pictures seen."""
-    batch = _BATCH[network]
+    """The loop that all tasks share, from the checkpoint `state` on; returns the pictures seen."""
     optimiser = torch.optim.AdamW(task.parameters(), lr=_PEAK_RATE, betas=(0.9, 0.98), weight_decay=1e-2, fused=True)
     ema = Ema(task.model, half_life_steps=200)
     step, seconds_before = 0, 0.0

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from engines.core.errors import OptionError
 from engines.core.paths import DATA_DIR_VARIABLE, PACKS_VARIABLE
@@ -19,7 +20,8 @@ from engines.evaluation import edits, generator, inversion, pasted, predictors
 from engines.evaluation.benchmarks import inversion as inversion_benchmark
 from engines.evaluation.benchmarks import live, render
 from engines.evaluation.photos import installed_photos
-from engines.packs.write import update_manifest, write_component
+from engines.packs.write import write_component
+from engines.predictors.regions import RegionNetwork
 from tests.command_run import run_command
 from tests.tiny_pack import TINY_ATTRIBUTES
 
@@ -75,9 +77,13 @@ def test_edits_in_photos_are_judged_with_and_without_their_regions(tiny_pack, tm
         run_command(pasted, *words, out=tmp_path / "none")
     shutil.copytree(tiny_pack.folder, tmp_path / "packs" / "tiny")
     monkeypatch.setenv(PACKS_VARIABLE, str(tmp_path / "packs"))
-    grids = {"Eyeglasses": ["0" * 32] * 32, "Smiling": ["f" * 32] * 32}
-    regions = {"grids": grids, "pictures": 1, "command": "made up", "seed": 0}
-    update_manifest(tmp_path / "packs" / "tiny", edit_regions=regions)
+    network = RegionNetwork(("Smiling", "Eyeglasses"), (8, 8))
+    with torch.no_grad():
+        network.output.weight.zero_()
+        network.output.bias.copy_(torch.tensor([20.0, -20.0]))
+    provenance = tiny_pack.manifest.components["attribute_predictor"].provenance
+    folder, config = tmp_path / "packs" / "tiny", network.config_json()
+    write_component(folder, "region_network", network, config, asdict(provenance), half=True)
     result = run_command(pasted, *words, out=tmp_path / "out")
     nowhere, everywhere = result["Eyeglasses"], result["Smiling"]
     # A region that is empty gives the photo back, one that is the whole frame changes nothing about the edit.

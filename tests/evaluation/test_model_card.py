@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
 from argparse import Namespace
 from pathlib import Path
 
 import pytest
 
 from engines.core.errors import OptionError
-from engines.core.paths import PACKS_VARIABLE
 from engines.evaluation import model_card
 from engines.packs.registry import open_pack
-from engines.packs.write import update_manifest
 
 
 def _result(folder: Path, what: str, figures: dict, *, weights: str, pack: str = "tiny", extra: str = "") -> None:
@@ -56,16 +53,6 @@ def test_the_card_is_written_and_names_what_is_missing_and_outdated(tiny_pack, r
     assert tiny_pack.weights_hash in text and "tests/tiny_pack.py" in text
     for kind in tiny_pack.manifest.components:
         assert f"| {kind} |" in text
-
-
-def test_where_edits_may_show_is_of_known_origin(tiny_pack, results, tmp_path, monkeypatch):
-    shutil.copytree(tiny_pack.folder, tmp_path / "tiny")
-    monkeypatch.setenv(PACKS_VARIABLE, str(tmp_path))
-    regions = {"grids": {"Beard": ["0f", "ff"]}, "pictures": 7, "command": "train regions --pack tiny", "seed": 3}
-    update_manifest(tmp_path / "tiny", edit_regions=regions)
-    model_card.run(Namespace(pack="tiny", results=results, out=tmp_path))
-    text = (tmp_path / "MODEL_CARD.md").read_text(encoding="utf-8")
-    assert "- regions of edits: `train regions --pack tiny`, seed 3, 7 pictures and their counterfactuals" in text
 
 
 def test_inversion_is_listed_set_by_set(tiny_pack, tmp_path):

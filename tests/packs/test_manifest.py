@@ -18,8 +18,6 @@ from engines.packs.manifest import FORMAT, list_manifests, parse_manifest, read_
 from engines.packs.write import update_manifest
 from tests.packs.small_pack import MANIFEST, PROVENANCE, edit_json, write_small_pack
 
-REGIONS = {"grids": {"Beard": ["00", "0f"]}, "pictures": 3, "command": "train regions", "seed": 0}
-
 
 def test_records_hold_what_the_file_says(small):
     manifest = read_manifest(small)
@@ -49,12 +47,17 @@ def test_five_point_alignment_reads_back_equal(small):
     assert parse_manifest(json.dumps(manifest.to_json()), small / "manifest.json") == manifest
 
 
-def test_regions_read_back_equal(small):
-    edit_json(small, "edit_regions", value=REGIONS)
-    manifest = read_manifest(small)
-    assert manifest.edit_regions.grids == {"Beard": ("00", "0f")} and manifest.edit_regions.pictures == 3
-    assert parse_manifest(json.dumps(manifest.to_json()), small / "manifest.json") == manifest
-    assert update_manifest(small, edit_regions=None).edit_regions is None
+def test_the_fourth_format_which_had_mean_regions_is_read_and_written_anew(small):
+    now = read_manifest(small)
+    for regions in (None, {"grids": {"Beard": ["00", "0f"]}, "pictures": 3, "command": "train regions", "seed": 0}):
+        edit_json(small, "format", value=4)
+        edit_json(small, "edit_regions", value=regions)
+        assert read_manifest(small) == now
+        assert update_manifest(small) == now
+        assert "edit_regions" not in json.loads((small / "manifest.json").read_text())
+    edit_json(small, "edit_regions", value=None)
+    with pytest.raises(PackFieldError, match="unknown field edit_regions"):
+        read_manifest(small)
 
 
 @pytest.mark.parametrize(
@@ -91,19 +94,6 @@ def test_regions_read_back_equal(small):
         (("object_statistics",), {"centre_mean": [0.5]}, r"object_statistics.centre_mean must be a list of 2 numbers"),
         (("object_box",), [0.1, 0.2, 0.9], "object_box must be a list of 4 numbers"),
         (("object_box",), [0.1, 0.9, 0.5, 0.2], "object_box must be x0, y0, x1, y1 with 0 <= x0 < x1 <= 1"),
-        (
-            ("edit_regions",),
-            {"grids": {"Beard": ["0f", "f"]}},
-            r"edit_regions.grids.Beard must be g rows of g hexadecimal digits",
-        ),
-        (("edit_regions",), {"grids": {"Beard": ["0g", "00"]}}, r"edit_regions.grids.Beard must be g rows"),
-        (("edit_regions",), {"grids": {"Beard": []}}, r"edit_regions.grids.Beard must be g rows"),
-        (("edit_regions",), {"grids": {}, "pictures": 0}, r"edit_regions.pictures must be a whole number of at least 1"),
-        (
-            ("edit_regions",),
-            {**REGIONS, "grids": {"Hat": ["f"]}},
-            r"edit_regions.grids must be of .* attributes, got \['Hat'\]",
-        ),
         (("licences", "data"), 3, "licences must be an object of texts"),
         (("components", "generator", "sha256"), "abc", "components.generator.sha256 must be of the form"),
         (("components", "generator", "dtype"), "int8", "components.generator.dtype must be one of float16, float32"),
@@ -145,7 +135,7 @@ def test_the_first_format_which_listed_methods_is_read_and_written_anew(small):
     now = read_manifest(small)
     edit_json(small, "format", value=1)
     edit_json(small, "methods", value=["encoder"])
-    for newer in ("object_box", "classes", "object_statistics", "edit_regions"):
+    for newer in ("object_box", "classes", "object_statistics"):
         edit_json(small, newer, remove=True)
     assert read_manifest(small) == now
     assert update_manifest(small) == now
@@ -223,11 +213,12 @@ def test_listing_tells_of_a_broken_pack(small):
 def test_complete_packs_are_listed(tiny_packs_dir):
     (manifest,) = list_manifests(tiny_packs_dir)
     assert manifest.missing_kinds == ()
-    # Edit families beside LW, training pictures, and what only packs of objects have, are extras.
+    # Edit families beside LW, training pictures, the region network, and what only packs of objects have, are extras.
     extras = (
         "training_sample",
         "class_predictor",
         "box_detector",
+        "region_network",
         "steering",
         *(row.kind for row in FAMILIES.values() if row.name != DEFAULT_FAMILY),
     )

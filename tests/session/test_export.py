@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,10 +17,10 @@ from engines.imaging.convert import to_tensor, to_uint8
 from engines.imaging.paste import pasted_region
 from engines.imaging.seam import seam
 from engines.inversion.transforms import Transform
-from engines.packs.manifest import EditRegions
+from engines.packs.load import Pack
 from engines.session.export import exported
 from engines.session.object_edit import ObjectEdit
-from engines.session.regions import edited_region
+from engines.session.regions import edited_region, region_of
 from engines.session.state import EditState, EditStep
 
 
@@ -71,15 +71,30 @@ def test_a_photo_in_black_and_white_stays_so(tiny_pack, photo, blend):
     assert np.array_equal(pasted[~region], grey.pixels[~region])
 
 
-def _with_regions(pack, **grids: tuple[str, ...]):
-    """The pack, some of whose attributes show in a known part of the frame only."""
-    regional = copy.copy(pack)
-    regional.manifest = dataclasses.replace(pack.manifest, edit_regions=EditRegions(grids, 1, "made up", 0))
-    return regional
+class _Regional(Pack):
+    """A pack whose region network knows where some attributes show, whatever the picture."""
+
+    def __init__(self, pack: Pack, **rows: tuple[str, ...]) -> None:
+        self.__dict__ |= pack.__dict__
+        cells = np.array([[list(map(float, row)) for row in grid] for grid in rows.values()], np.float32)
+        sides = pack.manifest.resolution // cells.shape[1]
+        shares = torch.from_numpy(cells.repeat(sides, axis=1).repeat(sides, axis=2))
+        self._network = SimpleNamespace(attributes=tuple(rows), probabilities=lambda image: shares[None])
+        self._name = repr(rows)
+
+    @property
+    def region_network(self) -> SimpleNamespace:
+        return self._network
+
+    def has(self, kind: str) -> bool:
+        return kind == "region_network" or super().has(kind)
+
+    def component_sha256(self, kind: str) -> str:
+        return self._name if kind == "region_network" else super().component_sha256(kind)
 
 
 def test_an_edit_stays_in_the_region_of_its_attributes(tiny_pack, photo, perfect):
-    pack = _with_regions(tiny_pack, Eyeglasses=("f000",) * 4, Smiling=("0f00",) * 4)
+    pack = _Regional(tiny_pack, Eyeglasses=("1000",) * 4, Smiling=("0100",) * 4)
     glasses, smile, beard = {"Eyeglasses": 2.0}, {"Smiling": -2.0}, {"Beard": 2.0}
 
     def changed(edits: dict[str, float], blend: str = "detail", where=pack) -> np.ndarray:
@@ -89,7 +104,7 @@ def test_an_edit_stays_in_the_region_of_its_attributes(tiny_pack, photo, perfect
 
     anywhere = changed(glasses, where=tiny_pack)
     assert anywhere[200:240].any()
-    # The first quarter, half a cell of fading, and what the resampling reaches.
+    # The first quarter, and what the resampling reaches.
     inside = changed(glasses)
     assert inside[60:90].any() and not inside[140:].any()
     both = changed(glasses | smile)
@@ -99,14 +114,25 @@ def test_an_edit_stays_in_the_region_of_its_attributes(tiny_pack, photo, perfect
     assert np.array_equal(changed(glasses, "poisson"), changed(glasses, "poisson", where=tiny_pack))
 
 
-def test_steps_have_regions_too_and_what_moves_the_object_has_none(tiny_pack):
-    manifest = _with_regions(tiny_pack, Eyeglasses=("f0", "00"), Smiling=("00", "0f")).manifest
+def test_steps_have_regions_too_and_what_moves_the_object_has_none(tiny_pack, perfect):
+    pack = _Regional(tiny_pack, Eyeglasses=("10", "00"), Smiling=("00", "01"))
     both = EditState("tiny", "x", (("Eyeglasses", 1.0),), steps=(EditStep("Smiling", 1.0),))
-    corners = edited_region(manifest, both)
+    corners = edited_region(pack, perfect, both)
     assert corners.shape == (32, 32) and corners[0, 0] == corners[-1, -1] == 1 and corners[0, -1] == corners[-1, 0] == 0
-    assert edited_region(manifest, dataclasses.replace(both, object_edit=ObjectEdit(zoom=1.2))) is None
-    assert edited_region(manifest, EditState("tiny", "x")) is None
-    assert edited_region(tiny_pack.manifest, both) is None
+    assert edited_region(pack, perfect, dataclasses.replace(both, object_edit=ObjectEdit(zoom=1.2))) is None
+    assert edited_region(pack, perfect, EditState("tiny", "x")) is None
+    assert edited_region(tiny_pack, perfect, both) is None
+
+
+def test_the_network_looks_at_the_picture_once(tiny_pack, perfect):
+    pack, asked = _Regional(tiny_pack, Eyeglasses=("10", "01")), []
+    told = pack.region_network.probabilities
+    pack.region_network.probabilities = lambda image: asked.append(image) or told(image)
+    other = np.array(perfect.crop)[::-1]
+    for picture in (perfect.crop, perfect.crop, other, perfect.crop):
+        region_of(pack, picture, ["Eyeglasses"])
+    assert [tuple(image.shape) for image in asked] == [(1, 3, 32, 32)] * 2
+    assert np.array_equal(to_uint8(asked[0])[0], perfect.crop) and np.array_equal(to_uint8(asked[1])[0], other)
 
 
 @pytest.mark.parametrize("blend", ["detail", "poisson"])
