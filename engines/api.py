@@ -461,7 +461,7 @@ def export(
             frame = live.render(pack, inversion, state)
         # Any edit may move the object's outline.
         object_box = None if inversion.mask is None else found_box(pack, frame.image)
-    region = edited_region(pack, inversion, frame.state)
+    region = edited_region(pack, inversion, frame.state) if blend == "detail" else None
     return exported(picture.pixels, inversion, frame.image, blend, object_box=object_box, region=region)
 
 

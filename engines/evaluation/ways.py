@@ -19,7 +19,7 @@ from engines.inversion.result import Inversion, InversionProgress
 from engines.packs.load import Pack
 from engines.tuning.methods import METHODS
 
-__all__ = ["chosen_ways", "finished", "inverted", "result_of", "ways_of"]
+__all__ = ["chosen_ways", "inverted", "result_of", "ways_of"]
 
 
 def ways_of(pack: Pack) -> list[str]:
@@ -55,11 +55,6 @@ def inverted(
     options = InversionOptions(
         seconds=seconds, steps=steps, evaluations=evaluations, seed=seed, encoder_start=encoder_start, **told
     )
-    return finished(pack, crop, method, options)
-
-
-def finished(pack: Pack, crop: np.ndarray, method: str, options: InversionOptions) -> Inversion:
-    """The result of a method on an aligned picture uint8 [R, R, 3]."""
     return result_of(METHODS[method](pack, np.array(crop), options, CancelToken()))
 
 

@@ -74,7 +74,7 @@ def paste_back(
     if repainted is not None and not repainted.any():
         repainted = None
     result = pixels.copy()
-    layers = _layers(reconstruction.astype(np.float32), edited.astype(np.float32), repainted)
+    layers = _layers(reconstruction, edited, repainted)
     reached = _reached(layers)
     box = None if reached is None else _picture_box(reached, alignment, pixels.shape[1], pixels.shape[0])
     if reached is None or box is None:
@@ -191,15 +191,14 @@ def _share(
 def _layers(reconstruction: np.ndarray, edited: np.ndarray, repainted: np.ndarray | None) -> torch.Tensor:
     """float32 [1, 3 or 4, R, R], what is added to the photo and the share of the photo that is taken off, both feathered and
     without the flicker of untouched regions; without `repainted` nothing is taken off."""
-    difference = edited - reconstruction
-    levels = torch.from_numpy(difference).permute(2, 0, 1)[None]
+    before, after = (torch.from_numpy(each.astype(np.float32)).permute(2, 0, 1)[None] for each in (reconstruction, edited))
+    levels = after - before
     size = levels.shape[-1]
     # 5 x 5 mean of the largest channel's change; the border is left out of the count.
     around = functional.avg_pool2d(levels.abs().amax(dim=1, keepdim=True), 5, stride=1, padding=2, count_include_pad=False)
     if repainted is not None:
-        share = repainted[..., None]
-        together = np.concatenate([difference + share * reconstruction, share], axis=2)
-        levels = torch.from_numpy(together).permute(2, 0, 1)[None]
+        share = torch.from_numpy(repainted)[None, None]
+        levels = torch.cat([levels + share * before, share], dim=1)
     levels = levels * smooth_step((around - _UNTOUCHED_LEVELS) / (_EDITED_LEVELS - _UNTOUCHED_LEVELS))
     inside = torch.arange(size, dtype=torch.float32)
     inside = smooth_step(torch.minimum(inside, inside.flip(0)) / max(1.0, _FEATHER * size))

@@ -73,7 +73,7 @@ def _box_detector(config: Mapping[str, Any]) -> nn.Module:
 def _region_network(config: Mapping[str, Any]) -> nn.Module:
     from engines.predictors.regions import RegionNetwork
 
-    return RegionNetwork.from_config(dict(config))
+    return RegionNetwork.from_config(config)
 
 
 def _identity(config: Mapping[str, Any]) -> nn.Module:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -34,7 +34,7 @@ class RegionNetwork(nn.Module):
         self.output = nn.Conv2d(inputs, len(self.attributes), 1)
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> RegionNetwork:
+    def from_config(cls, config: Mapping[str, Any]) -> RegionNetwork:
         return cls(config["attributes"], config["channels"])
 
     def config_json(self) -> dict[str, Any]:

@@ -35,7 +35,7 @@ from engines.training.predictor_tasks import TASKS, Task
 from engines.training.runs import Run
 from engines.training.schedule import Schedule, learning_rate
 
-__all__ = ["HELP", "add_arguments", "fit", "run"]
+__all__ = ["HELP", "add_arguments", "run", "train_task"]
 
 HELP = "image networks: attributes, perceptual distance, identity, classes, boxes"
 
@@ -85,19 +85,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             metrics |= done[network]
             continue
         share = schedule.share(_SHARES[network] / whole)
-        images_seen = fit(task, network, _BATCH[network], training, share, arguments, state)
-        figures = task.finish()
-        training.picture(network, task.sheet())
-        training.log(network=network, **{k: v for k, v in figures.items() if isinstance(v, float)})
-        source = provenance(
-            arguments,
-            images_seen=images_seen,
-            data=task.data,
-            data_licence=train.licence,
-            metrics=figures,
-            initialised_from=task.initialised_from,
-        )
-        write_component(pack_folder(arguments), task.kind, task.result, task.result.config_json(), source, half=True)
+        figures = train_task(task, network, _BATCH[network], training, share, arguments, state, data_licence=train.licence)
         metrics |= figures
         state = {"done": {**done, network: figures}}
         training.save_checkpoint(state)
@@ -114,7 +102,35 @@ def _chosen(names: str | None, known: tuple[str, ...]) -> list[str]:
     return networks
 
 
-def fit(
+def train_task(
+    task: Task,
+    network: str,
+    batch: int,
+    training: Run,
+    schedule: Schedule,
+    arguments: argparse.Namespace,
+    state: dict[str, Any],
+    *,
+    data_licence: str,
+) -> dict[str, Any]:
+    """Trains one network, from the checkpoint `state` on, and writes it into the pack; returns its held-out figures."""
+    images_seen = _fit(task, network, batch, training, schedule, arguments, state)
+    figures = task.finish()
+    training.picture(network, task.sheet())
+    training.log(network=network, **{k: v for k, v in figures.items() if isinstance(v, float)})
+    source = provenance(
+        arguments,
+        images_seen=images_seen,
+        data=task.data,
+        data_licence=data_licence,
+        metrics=figures,
+        initialised_from=task.initialised_from,
+    )
+    write_component(pack_folder(arguments), task.kind, task.result, task.result.config_json(), source, half=True)
+    return figures
+
+
+def _fit(
     task: Task,
     network: str,
     batch: int,

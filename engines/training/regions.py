@@ -24,13 +24,12 @@ from engines.imaging.edit_region import region_shares
 from engines.imaging.grids import picture_grid
 from engines.packs.load import Pack
 from engines.packs.registry import open_pack
-from engines.packs.write import write_component
 from engines.predictors.regions import RegionNetwork
 from engines.training.augment import degrade, jitter_crop, recolour
 from engines.training.batches import PictureBatches
-from engines.training.common import add_common_arguments, autocast, open_run, pack_folder, provenance
+from engines.training.common import add_common_arguments, autocast, held_out_count, open_run, pack_folder
 from engines.training.predictor_tasks import Task
-from engines.training.predictors import fit
+from engines.training.predictors import train_task
 
 __all__ = ["HELP", "add_arguments", "run"]
 
@@ -41,7 +40,7 @@ _FLIPPED = 4
 """Attributes that are turned over in each picture."""
 # Changes in levels below and above which a place stays as it is and belongs to the attribute.
 _SAME, _CHANGED = 3.0, 12.0
-_FEWEST_HELD_OUT, _MOST_HELD_OUT = 16, 200
+_MOST_HELD_OUT = 200
 _SHOWN, _COLUMNS = 4, 12
 _DIMMED = 0.2
 """Of what lies outside of a region in the sample picture."""
@@ -61,25 +60,13 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     if not attributes:
         raise OptionError(f"pack {pack.id} has no attributes but ordered ones, which may show anywhere.")
     training, schedule = open_run(arguments, "regions", {})
-    held_out = min(_MOST_HELD_OUT, max(_FEWEST_HELD_OUT, arguments.pictures // 8))
+    held_out = min(_MOST_HELD_OUT, held_out_count(arguments))
     name = set_with_attributes(attributes).name
     sets = [_Pairs.of(name, split, n, arguments) for split, n in (("train", arguments.pictures), ("validation", held_out))]
     task = _Regions(pack, *sets, seed=arguments.seed)
-    images_seen = fit(task, "regions", _BATCH, training, schedule, arguments, training.load_checkpoint() or {})
-    figures = task.finish()
-    training.picture("regions", task.sheet())
-    training.log(**figures)
-    source = provenance(
-        arguments,
-        images_seen=images_seen,
-        data=task.data,
-        data_licence=sets[0].rendered.licence,
-        metrics=figures,
-        initialised_from=task.initialised_from,
-    )
-    folder = pack_folder(arguments)
-    write_component(folder, task.kind, task.result, task.result.config_json(), source, half=True)
-    return {"run": str(training.folder), "best": str(folder), "metrics": figures}
+    state, licence = training.load_checkpoint() or {}, sets[0].rendered.licence
+    figures = train_task(task, "regions", _BATCH, training, schedule, arguments, state, data_licence=licence)
+    return {"run": str(training.folder), "best": str(pack_folder(arguments)), "metrics": figures}
 
 
 class _Pairs:
