@@ -56,7 +56,7 @@ from engines.session.ground import GROUND_GROUP, without_ground
 from engines.session.inverting import POOR, check_belongs, check_method, inverted
 from engines.session.object_edit import AS_IT_IS, ObjectEdit
 from engines.session.readings import AttributeReading, ClassReading, class_readings, reading
-from engines.session.regions import edited_region
+from engines.session.regions import within_regions
 from engines.session.same_photo import check_same_photo
 from engines.session.sampling import sample
 from engines.session.state import EditState, EditStep, Frame
@@ -455,14 +455,13 @@ def export(
         return frame.image
     check_same_photo(picture, inversion)
     blend = usual_blend(inversion) if blend is None else blend
-    object_box = None
-    if blend != "detail":
-        if (state := without_ground(pack.manifest, frame.state)) != frame.state:
-            frame = live.render(pack, inversion, state)
-        # Any edit may move the object's outline.
-        object_box = None if inversion.mask is None else found_box(pack, frame.image)
-    region = edited_region(pack, inversion, frame.state) if blend == "detail" else None
-    return exported(picture.pixels, inversion, frame.image, blend, object_box=object_box, region=region)
+    if blend == "detail":
+        return exported(picture.pixels, inversion, within_regions(pack, inversion, frame), blend)
+    if (state := without_ground(pack.manifest, frame.state)) != frame.state:
+        frame = live.render(pack, inversion, state)
+    # Any edit may move the object's outline.
+    object_box = None if inversion.mask is None else found_box(pack, frame.image)
+    return exported(picture.pixels, inversion, frame.image, blend, object_box=object_box)
 
 
 # ---- inside -----------------------------------------------------------------------------------------------------

@@ -145,13 +145,13 @@ def test_an_edit_of_a_photograph_ends_where_the_hair_or_the_face_does(pack, astr
     corners = Alignment.from_json(inversion.alignment).corners()
     (left, top), side = corners.min(axis=0), np.ptp(corners, axis=0)
 
-    def change(alphas: dict[str, float], x: tuple[float, float], y: tuple[float, float]) -> float:
+    def change(alphas, x: tuple[float, float], y: tuple[float, float], since=photo.pixels) -> float:
         """Mean change in levels of a rectangle, in shares of the frame."""
         pasted = api.export(pack, inversion, api.render(pack, inversion, alphas), photo)
         (x0, x1), (y0, y1) = (
             (np.array(span) * size + start).astype(int) for span, size, start in ((x, side[0], left), (y, side[1], top))
         )
-        return float(np.abs(pasted.astype(int) - photo.pixels)[y0:y1, x0:x1].mean())
+        return float(np.abs(pasted.astype(int) - since)[y0:y1, x0:x1].mean())
 
     hair, mouth, background = ((0.35, 0.65), (0.12, 0.24)), ((0.4, 0.6), (0.68, 0.86)), ((0.0, 0.1), (0.25, 0.55))
     for alphas, where, elsewhere in (
@@ -160,3 +160,8 @@ def test_an_edit_of_a_photograph_ends_where_the_hair_or_the_face_does(pack, astr
     ):
         assert change(alphas, *where) > 10
         assert max(change(alphas, *place) for place in elsewhere) < 1
+    # With a smile taken away the face is one that may change, but not by a colour of hair.
+    serious = {"Smiling": -1.0}
+    alone = api.export(pack, inversion, api.render(pack, inversion, serious), photo)
+    both = serious | {"Black_Hair": 1.0}
+    assert change(both, *hair, since=alone) > 10 and change(both, *mouth, since=alone) < 2 < change(serious, *mouth)

@@ -32,6 +32,7 @@ from engines.evaluation.metrics import attribute_preservation, target_change_of_
 from engines.evaluation.report import flat
 from engines.evaluation.setting import Setting, add_common_arguments
 from engines.imaging.align import align_whole
+from engines.imaging.edit_region import limited
 from engines.imaging.grids import picture_grid
 from engines.session.export import with_edit
 from engines.session.regions import region_network_name, region_of
@@ -89,7 +90,7 @@ def _pasted(
     edit = Edit(setting.pack.family(DEFAULT_FAMILY), job.attribute, job.direction)
     photos, before = (pictures[job.chosen] for pictures in (sources.subjects.pictures, sources.reconstructions))
     edited, truths = edit.pictures(judges, sources.codes[job.chosen], alpha), truths_of(setting, job)
-    regions = [region_of(setting.pack, photo, [job.attribute]) for photo in photos]
+    regions = [region_of(setting.pack, photo, job.attribute) for photo in photos]
     k, wanted = judges.attributes.index(job.attribute), job.direction == "add"
     untied, _ = other_attributes(setting.pack.manifest, judges.attributes, job.attribute)
     seen = sources.probabilities_of_pictures[job.chosen]
@@ -108,7 +109,7 @@ def _pasted(
 
 def _in_photo(photo: np.ndarray, reconstruction: np.ndarray, edited: np.ndarray, region: np.ndarray | None) -> np.ndarray:
     _, alignment = align_whole(photo, photo.shape[0])
-    return with_edit(photo, alignment, reconstruction, edited, region)
+    return with_edit(photo, alignment, reconstruction, limited(edited, reconstruction, region))
 
 
 def stray_change(photo: np.ndarray, pasted: np.ndarray, truth: np.ndarray) -> float:

@@ -23,9 +23,10 @@ from engines.evaluation.setting import Setting, add_common_arguments
 from engines.evaluation.ways import inverted
 from engines.generators.weight_differences import tuned
 from engines.imaging.align import Alignment
+from engines.imaging.edit_region import limited
 from engines.imaging.grids import picture_grid
 from engines.inversion.result import Inversion
-from engines.session.export import exported, usual_blend
+from engines.session.export import exported
 from engines.session.regions import region_network_name, region_of
 
 __all__ = ["HELP", "add_arguments", "run"]
@@ -70,10 +71,9 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
             judged.append({"attribute": attribute, "alpha": alpha, "before": before[k], "after": answers[k]})
         table += [{**own, **line} for line in judged]
         result[photo.name] = {"mse": inversion.mse, "edits": judged}
-        pasted = [
-            exported(upload, inversion, picture, usual_blend(inversion), region=region_of(pack, crop, [attribute]))
-            for (attribute, _), picture in zip(edits, pictures, strict=True)
-        ]
+        regions = [region_of(pack, crop, attribute) for attribute, _ in edits]
+        within = [limited(*each) for each in zip(pictures, [inversion.reconstruction] * len(edits), regions, strict=True)]
+        pasted = [exported(upload, inversion, picture, "detail") for picture in within]
         rows.append([_shown(picture, alignment) for picture in (upload, *pasted)])
         labels.append([photo.name, *(f"{attribute} {alpha:+g}" for attribute, alpha in edits)])
     return _write(setting, photos.photos, rows, labels, table, result)

@@ -23,7 +23,9 @@ def region_shares(probabilities: np.ndarray) -> np.ndarray:
     return smooth_step(torch.from_numpy((probabilities.astype(np.float32) - _OUTSIDE) / (_INSIDE - _OUTSIDE))).numpy()
 
 
-def limited(edited: np.ndarray, reconstruction: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """float32 [R, R, 3] in levels: reconstruction + mask (edited - reconstruction), mask [R, R]."""
+def limited(edited: np.ndarray, reconstruction: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
+    """float32 [R, R, 3] in levels: reconstruction + mask (edited - reconstruction), mask [R, R]; None is 1 everywhere."""
+    if mask is None:
+        return edited.astype(np.float32)
     before = reconstruction.astype(np.float32)
     return before + mask[..., None] * (edited.astype(np.float32) - before)

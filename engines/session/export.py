@@ -10,7 +10,6 @@ import numpy as np
 from engines.core.errors import OptionError
 from engines.imaging.align import Alignment
 from engines.imaging.convert import to_tensor, to_uint8
-from engines.imaging.edit_region import limited
 from engines.imaging.grey import is_grey, to_grey
 from engines.imaging.paste import Rectangle, paste_back, paste_blended
 from engines.imaging.repaint import repainted
@@ -39,17 +38,17 @@ def exported(
     blend: Blend,
     *,
     object_box: Rectangle | None = None,
-    region: np.ndarray | None = None,
 ) -> np.ndarray:
-    """The photo uint8 [H, W, 3] that `inversion` was made from, with the edited picture uint8 [R, R, 3] in it.
+    """The photo uint8 [H, W, 3] that `inversion` was made from, with the edited picture in it.
+
+    image: uint8 or float32 [R, R, 3] in levels.
 
     object_box: where the object lies in the edited picture (x0, y0, x1, y1), if that is known: both it and where it was, the
     mask, are blended, so that an object that has moved or grown is not cut off. ``detail`` needs neither.
-    region: float32 [R, R] in [0, 1], the share of the edit's change that ``detail`` takes; None is all of it.
     Raises OptionError for another blend.
     A photo in black and white gets the edit in black and white.
     """
-    result = _pasted(pixels, inversion, image, blend, object_box, region)
+    result = _pasted(pixels, inversion, image, blend, object_box)
     return to_grey(result) if is_grey(pixels) else result
 
 
@@ -59,7 +58,6 @@ def _pasted(
     image: np.ndarray,
     blend: Blend,
     object_box: Rectangle | None,
-    region: np.ndarray | None,
 ) -> np.ndarray:
     if blend not in BLENDS:
         raise OptionError(f"blend={blend!r}: use one of {', '.join(BLENDS)}.")
@@ -68,24 +66,17 @@ def _pasted(
     to_frame = transform.matrix(inversion.resolution)
     if blend == "detail":
         reconstruction, edited = (_in_the_photos_light(picture, transform) for picture in (inversion.reconstruction, image))
-        return with_edit(pixels, alignment.then(to_frame), reconstruction, edited, region)
+        return with_edit(pixels, alignment.then(to_frame), reconstruction, edited)
     picture = _in_the_photos_light(image, transform)
     mask = inversion.mask if object_box is None else _grown(inversion.mask, object_box, to_frame)
     return paste_blended(pixels, alignment, picture, to_frame=to_frame, mask=mask, mixed=blend == "mixed")
 
 
-def with_edit(
-    pixels: np.ndarray,
-    alignment: Alignment,
-    reconstruction: np.ndarray,
-    edited: np.ndarray,
-    region: np.ndarray | None,
-) -> np.ndarray:
-    """The photo uint8 [H, W, 3] with its own detail and what the edit changes in its region.
+def with_edit(pixels: np.ndarray, alignment: Alignment, reconstruction: np.ndarray, edited: np.ndarray) -> np.ndarray:
+    """The photo uint8 [H, W, 3] with its own detail and what the edit changes.
 
-    reconstruction and edited picture: uint8 or float32 [R, R, 3] in levels. region: [R, R], 0 to 1; None is all.
+    reconstruction and edited picture: uint8 or float32 [R, R, 3] in levels.
     """
-    edited = edited if region is None else limited(edited, reconstruction, region)
     return paste_back(pixels, alignment, reconstruction, edited, repainted(reconstruction, edited))
 
 

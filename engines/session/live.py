@@ -33,7 +33,7 @@ from engines.session import objects
 from engines.session.applied import applied_edits
 from engines.session.state import EditState, Frame
 
-__all__ = ["classes_of", "render"]
+__all__ = ["classes_of", "painted", "render"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,13 +71,9 @@ def render(pack: Pack, inversion: Inversion, state: EditState) -> Frame:
     """The frame of a valid state. The unedited state gives `inversion.reconstruction`, bit for bit."""
     started = time.perf_counter()
     own = tuple(fitting_edits(pack.manifest, pack.user).values())
-    key = (pack.weights_hash, str(pack.device), inversion.id, tuple(edit.sha256 for edit in own))
-    before = _unedited.get(key, lambda: (_prepare(pack, inversion, own), _CODES_BYTES + bytes_of(inversion.weight_differences)))
-    if state.edited:
-        image = _edited(pack, inversion, before, state)
-        seen = _judged(pack, image, own)
-    else:
-        image, seen = inversion.reconstruction, before.seen
+    before = _before(pack, inversion, own)
+    image = painted(pack, inversion, state)
+    seen = _judged(pack, image, own) if state.edited else before.seen
     return Frame(
         state=state,
         image=image,
@@ -86,6 +82,19 @@ def render(pack: Pack, inversion: Inversion, state: EditState) -> Frame:
         render_ms=(time.perf_counter() - started) * 1000,
         classes=seen.classes,
     )
+
+
+def painted(pack: Pack, inversion: Inversion, state: EditState) -> np.ndarray:
+    """The picture of :func:`render` alone, uint8 [R, R, 3], read-only."""
+    if not state.edited:
+        return inversion.reconstruction
+    own = tuple(fitting_edits(pack.manifest, pack.user).values())
+    return _edited(pack, inversion, _before(pack, inversion, own), state)
+
+
+def _before(pack: Pack, inversion: Inversion, own: Sequence[UserEdit]) -> _Unedited:
+    key = (pack.weights_hash, str(pack.device), inversion.id, tuple(edit.sha256 for edit in own))
+    return _unedited.get(key, lambda: (_prepare(pack, inversion, own), _CODES_BYTES + bytes_of(inversion.weight_differences)))
 
 
 def _prepare(pack: Pack, inversion: Inversion, own: Sequence[UserEdit]) -> _Unedited:

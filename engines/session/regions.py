@@ -3,46 +3,81 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 
 from engines.core.cache import BoundedCache
 from engines.imaging.convert import to_tensor
-from engines.imaging.edit_region import region_shares
+from engines.imaging.edit_region import limited, region_shares
+from engines.imaging.repaint import repainted
 from engines.inversion.result import Inversion
 from engines.packs.load import Pack
+from engines.packs.user_edits import fitting_edits
 from engines.session.export import framed_crop
-from engines.session.state import EditState
+from engines.session.live import painted
+from engines.session.state import EditState, Frame
 
-__all__ = ["edited_region", "region_network_name", "region_of"]
+__all__ = ["region_network_name", "region_of", "within_regions"]
 
 _KEPT: BoundedCache[np.ndarray] = BoundedCache(64 * 2**20)
 """Shares of all attributes by network and picture, in bytes: a slider asks for the same again with every move."""
+_PAINTED: BoundedCache[np.ndarray] = BoundedCache(32 * 2**20)
+"""Pictures of edits that lie below others."""
 
 
-def edited_region(pack: Pack, inversion: Inversion, state: EditState) -> np.ndarray | None:
-    """float32 [R, R] in [0, 1], all regions of the state's edits together; None where one of them may show anywhere."""
-    if state.object_edit.edited:
-        return None
-    names = [*(name for name, _ in state.alphas), *(step.attribute for step in state.steps)]
-    return region_of(pack, framed_crop(inversion), names)
+def within_regions(pack: Pack, inversion: Inversion, frame: Frame) -> np.ndarray:
+    """The frame's picture, uint8 or float32 [R, R, 3] in levels, where every edit changes what is in its own region.
 
+    Edits lie over one another, those with the smallest regions lowest. With p_i the generator's picture of the first i of them,
+    and q_i what is kept of them,
 
-def region_of(pack: Pack, picture: np.ndarray, attributes: Iterable[str]) -> np.ndarray | None:
-    """float32 [R, R] in [0, 1]: where attributes show or would show in a picture uint8 [R, R, 3], together.
+        q_i = q_{i-1} + max(r_i(crop), m(p_0, q_{i-1}) r_i(p_{i-1})) (p_i - q_{i-1}),   q_0 = p_0
 
-    None where the pack has no region network, or it does not know one of them, or there is no attribute.
+    where r_i is the edit's region in a picture and m what has been painted anew (:mod:`engines.imaging.repaint`). So a hair
+    colour leaves alone what only a smile may change, and yet colours the bangs that the photo has not. An edit whose region is
+    not known may show anywhere, and so may all where the object as a whole is edited.
     """
-    names = set(attributes)
-    if not names or not pack.has("region_network"):
+    if not (frame.state.edited and pack.has("region_network")) or frame.state.object_edit.edited:
+        return frame.image
+    crop, before = framed_crop(inversion), inversion.reconstruction
+    kept, below = before.astype(np.float32), before
+    for attribute, state in _layers(pack, crop, frame.state):
+        picture = frame.image if state == frame.state else _painted(pack, inversion, state)
+        region = region_of(pack, crop, attribute)
+        if region is not None and below is not before:
+            region = np.maximum(region, repainted(before, kept) * region_of(pack, below, attribute))
+        kept, below = limited(picture, kept, region), picture
+    return kept
+
+
+def _layers(pack: Pack, crop: np.ndarray, state: EditState) -> Iterator[tuple[str, EditState]]:
+    """For each edit, lowest first, its attribute and the state with it and those below."""
+    regions = [region_of(pack, crop, attribute) for attribute in state.attributes]
+    order = sorted(range(len(regions)), key=lambda place: np.inf if regions[place] is None else float(regions[place].sum()))
+    for count, place in enumerate(order, start=1):
+        yield state.attributes[place], state.with_edits(order[:count])
+
+
+def _painted(pack: Pack, inversion: Inversion, state: EditState) -> np.ndarray:
+    own = tuple(edit.sha256 for edit in fitting_edits(pack.manifest, pack.user).values())
+
+    def load() -> tuple[np.ndarray, int]:
+        picture = painted(pack, inversion, state)
+        return picture, picture.nbytes
+
+    return _PAINTED.get((pack.weights_hash, str(pack.device), inversion.id, own, state), load)
+
+
+def region_of(pack: Pack, picture: np.ndarray, attribute: str) -> np.ndarray | None:
+    """float32 [R, R] in [0, 1]: where an attribute shows or would show in a picture uint8 [R, R, 3].
+
+    None where the pack has no region network, or it does not know the attribute.
+    """
+    if not pack.has("region_network") or attribute not in pack.region_network.attributes:
         return None
-    known = pack.region_network.attributes
-    if not names <= set(known):
-        return None
-    shares = _shares(pack, picture)
-    return shares[[known.index(name) for name in sorted(names)]].max(axis=0).astype(np.float32)
+    return _shares(pack, picture)[pack.region_network.attributes.index(attribute)].astype(np.float32)
 
 
 def region_network_name(pack: Pack) -> str:

@@ -71,6 +71,18 @@ class EditState:
     def edited(self) -> bool:
         return bool(self.alphas or self.steps or self.object_edit.edited)
 
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """Of every edit, those of `alphas` first."""
+        return (*(name for name, _ in self.alphas), *(step.attribute for step in self.steps))
+
+    def with_edits(self, places: Iterable[int]) -> EditState:
+        """The state with these edits alone, named by their places in `attributes`; their order stays."""
+        chosen = set(places)
+        alphas = tuple(pair for place, pair in enumerate(self.alphas) if place in chosen)
+        steps = tuple(step for place, step in enumerate(self.steps, start=len(self.alphas)) if place in chosen)
+        return dataclasses.replace(self, alphas=alphas, steps=steps)
+
     def canonical(self) -> dict[str, Any]:
         """JSON of the state, the same for equal states; what was added to it later only where it is not the usual."""
         facts = {

@@ -20,8 +20,8 @@ from engines.inversion.transforms import Transform
 from engines.packs.load import Pack
 from engines.session.export import exported
 from engines.session.object_edit import ObjectEdit
-from engines.session.regions import edited_region, region_of
-from engines.session.state import EditState, EditStep
+from engines.session.regions import region_of, within_regions
+from engines.session.state import EditStep
 
 
 @pytest.fixture
@@ -110,18 +110,61 @@ def test_an_edit_stays_in_the_region_of_its_attributes(tiny_pack, photo, perfect
     both = changed(glasses | smile)
     assert both[110:140].any() and not both[190:].any()
     assert np.array_equal(changed(beard), changed(beard, where=tiny_pack)), "where a beard shows is not known"
-    assert np.array_equal(changed(glasses | beard), changed(glasses | beard, where=tiny_pack))
+    beyond = changed(glasses | beard)
+    assert beyond[190:].any() and not np.array_equal(beyond, changed(glasses))
     assert np.array_equal(changed(glasses, "poisson"), changed(glasses, "poisson", where=tiny_pack))
 
 
-def test_steps_have_regions_too_and_what_moves_the_object_has_none(tiny_pack, perfect):
-    pack = _Regional(tiny_pack, Eyeglasses=("10", "00"), Smiling=("00", "01"))
-    both = EditState("tiny", "x", (("Eyeglasses", 1.0),), steps=(EditStep("Smiling", 1.0),))
-    corners = edited_region(pack, perfect, both)
-    assert corners.shape == (32, 32) and corners[0, 0] == corners[-1, -1] == 1 and corners[0, -1] == corners[-1, 0] == 0
-    assert edited_region(pack, perfect, dataclasses.replace(both, object_edit=ObjectEdit(zoom=1.2))) is None
-    assert edited_region(pack, perfect, EditState("tiny", "x")) is None
-    assert edited_region(tiny_pack, perfect, both) is None
+def test_edits_made_together_lie_over_one_another(tiny_pack, photo):
+    """In a smaller region nothing is seen of an edit with a larger one, which moves every pixel of the generator's picture."""
+    pack = _Regional(tiny_pack, Eyeglasses=("1100", "1100", "0000", "0000"), Smiling=("0000", "0000", "0000", "0001"))
+    inversion = api.finish(api.invert(tiny_pack, photo, method="encoder", face=None))
+    glasses, smile = {"Eyeglasses": 0.1}, {"Smiling": -0.05}
+    unedited, small = (api.render(pack, inversion, alphas).image.astype(np.float32) for alphas in ({}, smile))
+    frames = [api.render(pack, inversion, glasses | smile)]
+    for first, second in ((glasses, ("Smiling", -0.05)), (smile, ("Eyeglasses", 0.1))):
+        frames.append(api.render(pack, inversion, first, steps=[EditStep(*second)]))
+    for frame in frames:
+        kept = within_regions(pack, inversion, frame)
+        assert np.abs(frame.image - small).mean() > 1
+        assert np.array_equal(kept[:16, :16], frame.image[:16, :16])
+        assert np.array_equal(kept[24:, 24:], small[24:, 24:])
+        assert np.array_equal(kept[:16, 16:], unedited[:16, 16:]) and np.array_equal(kept[16:, :24], unedited[16:, :24])
+    assert (small != unedited)[24:, 24:].any()
+
+
+def test_an_edit_reaches_where_its_attribute_shows_in_what_smaller_ones_have_painted(tiny_pack, perfect):
+    """Bangs, and a colour of hair: on the right in the photo, and in the upper half of the picture with bangs."""
+    pack = _Regional(tiny_pack, Eyeglasses=("10", "10"), Smiling=("01", "01"))
+    told = pack.region_network.probabilities
+    light = np.full_like(perfect.crop, 250)
+    inversion = dataclasses.replace(perfect, crop=light, reconstruction=light)
+    bangs, both = (api.render(pack, inversion, {"Eyeglasses": 0.9, "Smiling": colour}) for colour in (0.0, 2.0))
+    left = np.abs(bangs.image.astype(int) - 250).max(axis=2)[:, :12]
+    assert left.min() > 60, "painted anew"
+
+    def probabilities(image: torch.Tensor) -> torch.Tensor:
+        shares = told(image).clone()
+        if np.array_equal(to_uint8(image)[0], bangs.image):
+            shares[0, 1] = torch.arange(32)[:, None] < 16
+        return shares
+
+    pack.region_network.probabilities = probabilities
+    kept = within_regions(pack, inversion, both)
+    assert (both.image != bangs.image)[:, :12].any(axis=(1, 2)).all()
+    # The tenth column from the border of what was painted anew.
+    assert np.array_equal(kept[:16, :10], both.image[:16, :10].astype(np.float32))
+    assert np.array_equal(kept[16:, :10], bangs.image[16:, :10].astype(np.float32))
+    assert np.array_equal(kept[:, 16:], both.image[:, 16:].astype(np.float32))
+
+
+def test_what_moves_the_object_has_no_region(tiny_pack, perfect):
+    pack = _Regional(tiny_pack, Eyeglasses=("10", "00"))
+    for where, edit in ((pack, ObjectEdit(truncation=0.5)), (tiny_pack, ObjectEdit())):
+        frame = api.render(where, perfect, {"Eyeglasses": 1.0}, object_edit=edit)
+        assert within_regions(where, perfect, frame) is frame.image
+    unedited = api.render(pack, perfect, {})
+    assert within_regions(pack, perfect, unedited) is unedited.image
 
 
 def test_the_network_looks_at_the_picture_once(tiny_pack, perfect):
@@ -130,7 +173,7 @@ def test_the_network_looks_at_the_picture_once(tiny_pack, perfect):
     pack.region_network.probabilities = lambda image: asked.append(image) or told(image)
     other = np.array(perfect.crop)[::-1]
     for picture in (perfect.crop, perfect.crop, other, perfect.crop):
-        region_of(pack, picture, ["Eyeglasses"])
+        region_of(pack, picture, "Eyeglasses")
     assert [tuple(image.shape) for image in asked] == [(1, 3, 32, 32)] * 2
     assert np.array_equal(to_uint8(asked[0])[0], perfect.crop) and np.array_equal(to_uint8(asked[1])[0], other)
 
