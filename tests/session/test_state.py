@@ -8,7 +8,7 @@ import math
 import pytest
 
 from engines.core.errors import OptionError
-from engines.session.state import EditState, unknown_name
+from engines.session.state import EditState, EditStep, unknown_name
 
 
 def test_order_and_zeros_do_not_make_another_state():
@@ -36,6 +36,18 @@ def test_everything_that_changes_the_picture_makes_another_state():
     }
     assert len(states) == 6
     assert len({json.dumps(state.canonical()) for state in states}) == 6
+
+
+def test_some_of_the_edits_in_their_order():
+    steps = (EditStep("Male", 1.0), EditStep("Smiling", 0.5, (0, 4)), EditStep("Male", -2.0, family="LT"))
+    state = EditState("faces", "abc", (("Smiling", 1.0), ("Beard", -0.5)), (2, 6), family="LT*", steps=steps)
+    assert state.attributes == ("Beard", "Smiling", "Male", "Smiling", "Male")
+    assert state.with_edits(range(5)) == state
+    some = state.with_edits([4, 1, 2])
+    assert some.alphas == (("Smiling", 1.0),) and (some.layers, some.family) == ((2, 6), "LT*")
+    assert some.steps == (state.steps[0], state.steps[2])
+    # The family of edits that are none is the usual; that of a step stays.
+    assert [step.family for step in state.with_edits([2, 4]).steps] == ["LT*", "LT"]
 
 
 @pytest.mark.parametrize("alpha", [math.nan, math.inf, -math.inf])
