@@ -15,42 +15,33 @@ from engines.inversion.optimisers.cma import Sampler
 from engines.inversion.optimisers.follow import Best
 from engines.inversion.optimisers.problem import Search, Step, scores_of
 
-__all__ = ["LAST_STEPS", "basin_cma", "rounds"]
+__all__ = ["WALK_SHARE", "basin_cma", "rounds"]
 
-LAST_STEPS = 300
-"""Gradient steps of the last round, which is longer (Huh et al. 2020: 29 rounds of 30 steps, one of 300)."""
-_LAST_ROUND_SHARE = LAST_STEPS / (29 * 30 + LAST_STEPS)
-_MOST_LAST_SHARE = 0.5
+WALK_SHARE = 0.5
+"""The last walk's part of a budget of pictures or seconds."""
+_PAPERS_WALK_SHARE = 300 / (29 * 30 + 300)
+"""Of gradient steps: Huh et al. 2020 make 29 rounds of 30, and one of 300."""
 FEWEST_STEPS, MOST_STEPS = 3, 30
 
 
 def basin_cma(search: Search, seed: int, part: Part, *, betas: tuple[float, float] = (0.9, 0.999)) -> Iterator[Step]:
     """Rounds for all of `part` but its last share, then one long walk; a step is a gradient step of the population.
 
-    The paper refines all samples of a last round that long. Here only the best one of all rounds goes on: it takes LAST_STEPS
-    pictures, or half of a budget of pictures or seconds that is smaller. A round that would end more than half within
-    its share is not begun.
+    The paper refines all samples of a last round that long. Here only the best one of all rounds goes on, for half of a budget
+    of pictures or seconds, as after CMA in CMA+Adam. A round that would end more than half within its share is not begun.
     """
     budget, best = part.budget, Best()
-    of_rounds, began = Part(budget, part.end), budget.share
+    walk_share = WALK_SHARE if budget.steps is None else _PAPERS_WALK_SHARE
+    of_rounds, began = Part(budget, part.end - walk_share * part.length), budget.share
     for step in rounds(search, Sampler(search, seed), of_rounds):
         best.see(step)
         yield step
-        of_rounds.end = part.end - _last_share(part)  # the more is done, the better it is known how much a step takes
         if step.scores is not None:  # the end of a round
             if budget.share + (budget.share - began) / 2 > of_rounds.end:
                 break
             began = budget.share
     last = Part(budget, part.end)
     yield from adam(search.problem, best.variables, rate=lambda: cosine_rate(last.share), betas=betas)
-
-
-def _last_share(part: Part) -> float:
-    """What the last walk has of the whole budget. Of one that counts gradient steps, as the paper does, the paper's share."""
-    share = _LAST_ROUND_SHARE
-    if part.budget.steps is None:
-        share = min(_MOST_LAST_SHARE, LAST_STEPS / (part.expected_evaluations or math.inf))
-    return share * part.length
 
 
 def rounds(search: Search, sampler: Sampler, part: Part) -> Iterator[Step]:

@@ -91,7 +91,7 @@ class Part:
 
     def __post_init__(self) -> None:
         budget = self.budget
-        self._first_share, self._first_step, self._first_evaluated = budget.share, budget.step, budget.evaluated
+        self._first_share, self._first_step = budget.share, budget.step
 
     @property
     def length(self) -> float:
@@ -110,13 +110,5 @@ class Part:
     @property
     def expected_steps(self) -> float | None:
         """How many steps fit into this part, by those done so far; None before the first, or without a bound."""
-        return self._expected(self.budget.step - self._first_step)
-
-    @property
-    def expected_evaluations(self) -> float | None:
-        """The same of evaluations."""
-        return self._expected(self.budget.evaluated - self._first_evaluated)
-
-    def _expected(self, done: int) -> float | None:
-        share = self.share
+        done, share = self.budget.step - self._first_step, self.share
         return done / share if done and share > 0 else None
