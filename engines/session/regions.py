@@ -24,7 +24,7 @@ __all__ = ["region_network_name", "region_of", "within_regions"]
 _KEPT: BoundedCache[np.ndarray] = BoundedCache(64 * 2**20)
 """Shares of all attributes by network and picture, in bytes: a slider asks for the same again with every move."""
 _PAINTED: BoundedCache[np.ndarray] = BoundedCache(32 * 2**20)
-"""Pictures of edits that lie below others."""
+"""Pictures of edits that lie below others, as they are and at strength 1."""
 
 
 def within_regions(pack: Pack, inversion: Inversion, frame: Frame) -> np.ndarray:
@@ -33,22 +33,24 @@ def within_regions(pack: Pack, inversion: Inversion, frame: Frame) -> np.ndarray
     Edits lie over one another, those with the smallest regions lowest. With p_i the generator's picture of the first i of them,
     and q_i what is kept of them,
 
-        q_i = q_{i-1} + max(r_i(crop), m(p_0, q_{i-1}) r_i(p_{i-1})) (p_i - q_{i-1}),   q_0 = p_0
+        q_i = q_{i-1} + max(r_i(crop), m(p_0, q_{i-1}) r_i(p'_{i-1})) (p_i - q_{i-1}),   q_0 = p_0
 
-    where r_i is the edit's region in a picture and m what has been painted anew (:mod:`engines.imaging.repaint`). So a hair
-    colour leaves alone what only a smile may change, and yet colours the bangs that the photo has not. An edit whose region is
-    not known may show anywhere, and so may all where the object as a whole is edited.
+    where r_i is the edit's region in a picture, m what has been painted anew (:mod:`engines.imaging.repaint`) and p' a picture
+    with edits at strength 1, whose regions are known while a slider moves. So a hair colour leaves alone what only a smile
+    may change, and yet colours the bangs that the photo has not. An edit whose region is not known may show anywhere, and so
+    may all where the object as a whole is edited.
     """
     if not (frame.state.edited and pack.has("region_network")) or frame.state.object_edit.edited:
         return frame.image
     crop, before = framed_crop(inversion), inversion.reconstruction
-    kept, below = before.astype(np.float32), before
+    kept, below = before.astype(np.float32), None
     for attribute, state in _layers(pack, crop, frame.state):
         picture = frame.image if state == frame.state else _painted(pack, inversion, state)
         region = region_of(pack, crop, attribute)
-        if region is not None and below is not before:
-            region = np.maximum(region, repainted(before, kept) * region_of(pack, below, attribute))
-        kept, below = limited(picture, kept, region), picture
+        if region is not None and below is not None:
+            in_full = _painted(pack, inversion, below.in_full())
+            region = np.maximum(region, repainted(before, kept) * region_of(pack, in_full, attribute))
+        kept, below = limited(picture, kept, region), state
     return kept
 
 

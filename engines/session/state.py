@@ -83,6 +83,12 @@ class EditState:
         steps = tuple(step for place, step in enumerate(self.steps, start=len(self.alphas)) if place in chosen)
         return dataclasses.replace(self, alphas=alphas, steps=steps)
 
+    def in_full(self) -> EditState:
+        """The state with every edit at strength 1 in its direction."""
+        alphas = tuple((name, math.copysign(1.0, alpha)) for name, alpha in self.alphas)
+        steps = tuple(dataclasses.replace(step, alpha=math.copysign(1.0, step.alpha)) for step in self.steps)
+        return dataclasses.replace(self, alphas=alphas, steps=steps)
+
     def canonical(self) -> dict[str, Any]:
         """JSON of the state, the same for equal states; what was added to it later only where it is not the usual."""
         facts = {

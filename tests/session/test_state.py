@@ -46,6 +46,9 @@ def test_some_of_the_edits_in_their_order():
     some = state.with_edits([4, 1, 2])
     assert some.alphas == (("Smiling", 1.0),) and (some.layers, some.family) == ((2, 6), "LT*")
     assert some.steps == (state.steps[0], state.steps[2])
+    full = some.in_full()
+    assert full.alphas == (("Smiling", 1.0),) and [step.alpha for step in full.steps] == [1.0, -1.0]
+    assert full == full.in_full() and full.layers == some.layers
     # The family of edits that are none is the usual; that of a step stays.
     assert [step.family for step in state.with_edits([2, 4]).steps] == ["LT*", "LT"]
 
