@@ -72,8 +72,11 @@ def render(pack: Pack, inversion: Inversion, state: EditState) -> Frame:
     started = time.perf_counter()
     own = tuple(fitting_edits(pack.manifest, pack.user).values())
     before = _before(pack, inversion, own)
-    image = painted(pack, inversion, state)
-    seen = _judged(pack, image, own) if state.edited else before.seen
+    if state.edited:
+        image = _edited(pack, inversion, before, state)
+        seen = _judged(pack, image, own)
+    else:
+        image, seen = inversion.reconstruction, before.seen
     return Frame(
         state=state,
         image=image,
@@ -85,9 +88,7 @@ def render(pack: Pack, inversion: Inversion, state: EditState) -> Frame:
 
 
 def painted(pack: Pack, inversion: Inversion, state: EditState) -> np.ndarray:
-    """The picture of :func:`render` alone, uint8 [R, R, 3], read-only."""
-    if not state.edited:
-        return inversion.reconstruction
+    """The picture of :func:`render` alone, of an edited state: uint8 [R, R, 3], read-only."""
     own = tuple(fitting_edits(pack.manifest, pack.user).values())
     return _edited(pack, inversion, _before(pack, inversion, own), state)
 

@@ -44,9 +44,8 @@ def within_regions(pack: Pack, inversion: Inversion, frame: Frame) -> np.ndarray
         return frame.image
     crop, before = framed_crop(inversion), inversion.reconstruction
     kept, below = before.astype(np.float32), None
-    for attribute, state in _layers(pack, crop, frame.state):
+    for attribute, region, state in _layers(pack, crop, frame.state):
         picture = frame.image if state == frame.state else _painted(pack, inversion, state)
-        region = region_of(pack, crop, attribute)
         if region is not None and below is not None:
             in_full = _painted(pack, inversion, below.in_full())
             region = np.maximum(region, repainted(before, kept) * region_of(pack, in_full, attribute))
@@ -54,12 +53,12 @@ def within_regions(pack: Pack, inversion: Inversion, frame: Frame) -> np.ndarray
     return kept
 
 
-def _layers(pack: Pack, crop: np.ndarray, state: EditState) -> Iterator[tuple[str, EditState]]:
-    """For each edit, lowest first, its attribute and the state with it and those below."""
+def _layers(pack: Pack, crop: np.ndarray, state: EditState) -> Iterator[tuple[str, np.ndarray | None, EditState]]:
+    """For each edit, lowest first: its attribute, its region in the crop, and the state with it and those below."""
     regions = [region_of(pack, crop, attribute) for attribute in state.attributes]
     order = sorted(range(len(regions)), key=lambda place: np.inf if regions[place] is None else float(regions[place].sum()))
     for count, place in enumerate(order, start=1):
-        yield state.attributes[place], state.with_edits(order[:count])
+        yield state.attributes[place], regions[place], state.with_edits(order[:count])
 
 
 def _painted(pack: Pack, inversion: Inversion, state: EditState) -> np.ndarray:
